@@ -3,6 +3,8 @@ package quorum
 import (
 	"time"
 
+	"zkd/quorum/replica"
+	"zkd/quorum/serve"
 	"zkd/quorum/zk"
 )
 
@@ -52,31 +54,10 @@ type Status struct {
 }
 
 // ConnInfo is one client connection, as the cons command shows it.
-type ConnInfo struct {
-	Remote         string       // ip:port
-	Session        zk.SessionID // 0 before the handshake
-	Queued         int
-	Received, Sent int64
-	LastOp         string // four letters as in cons: PING, CREA, GETD, ...
-	Established    time.Time
-	TimeoutMillis  int32
-	LastCxid       int32 // meaningful if HasCxid
-	HasCxid        bool
-	LastZxid       zk.Zxid
-	LastResponse   time.Time
-	LastLatency    time.Duration
-	MinLatency     time.Duration
-	AvgLatency     time.Duration
-	MaxLatency     time.Duration
-	Watches        int
-	Interest       int // 1 read, 4 write: the interest ops that cons prints in brackets
-}
+type ConnInfo = serve.ConnInfo
 
 // SessionInfo is one session.
-type SessionInfo struct {
-	ID            zk.SessionID
-	TimeoutMillis int32
-	ExpiresAt     time.Time // of its bucket; zero on a learner
-	Ephemerals    []string
-	Remote        string // connection that holds it, "" if none
-}
+type SessionInfo = serve.SessionInfo
+
+// DigestAt is the tree's digest at a zxid, as the hash command shows it.
+type DigestAt = replica.DigestAt

@@ -6,9 +6,13 @@
 package vfs
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 )
+
+// ErrLocked says that [FS].Lock found the file locked. The error that wraps it names the holder.
+var ErrLocked = errors.New("locked by another process")
 
 // FS is the part of a file system that zkd uses. Names are slash-separated paths. What each call
 // promises about a later power loss is part of its contract. Errors wrap those of package io/fs

@@ -1,0 +1,75 @@
+# zkd. The two commands a newcomer needs: make run, make test. `make help` lists the rest.
+
+VERSION  ?= 0.1.0
+GO       ?= go
+FUZZTIME ?= 30s
+SOAKTIME ?= 1h
+NFPM     := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+
+# One binary, no C: the same program on every Linux of the architecture.
+export CGO_ENABLED := 0
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# Rooms with goroutines and locks: they are tested a second time under the race detector.
+RACE_ROOMS := ./quorum ./quorum/replica/... ./quorum/serve/... ./quorum/stats/... ./daemon/...
+
+# Date of what is built: that of the last commit, so that the same source makes the same package.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
+
+.PHONY: help build run stop status test setup lint race fuzz soak bench deb clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+build: ## build bin/zkd
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/zkd ./cmd/zkd
+
+run: build ## build, start a server in the background on 127.0.0.1:2181, show its status
+	@packaging/local.sh start
+
+stop: ## stop what make run started
+	@packaging/local.sh stop
+
+status: ## show the status of what make run started
+	@packaging/local.sh status
+
+# The last lines are go test's own.
+test: setup lint race ## install what the tests need, then run all of them
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=3s
+	$(GO) test -timeout 30m ./...
+
+setup:
+	@packaging/setup.sh
+
+lint: ## formatting, vet, staticcheck
+	@unformatted=$$(gofmt -l cmd daemon quorum); test -z "$$unformatted" || { echo "gofmt is needed by:" $$unformatted; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+race: ## the tests of the rooms with goroutines, under the race detector
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 15m $(RACE_ROOMS)
+
+fuzz: ## every fuzz test for FUZZTIME each
+	@grep -rl --include='*_test.go' '^func Fuzz' . | sort | while read -r file; do \
+		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file"); do \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+		done; \
+	done
+
+soak: ## the endurance tests, for SOAKTIME
+	ZKD_SOAK=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -v -run KillLoop ./cmd/zkd/e2e/
+
+bench: ## the benchmarks of the rooms
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+deb: build ## dist/*.deb
+	@mkdir -p dist
+	@for page in man/*.[0-9]; do gzip -9nc "$$page" > "dist/$$(basename "$$page").gz"; done
+	@gzip -9nc CHANGELOG.md > dist/changelog.gz
+	@for shell in bash zsh fish; do bin/zkd completion $$shell > dist/completion.$$shell; done
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) MTIME=$$(date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ) \
+		VERSION=$(VERSION) ARCH=$$($(GO) env GOARCH) $(GO) run $(NFPM) package --packager deb --target dist/
+
+clean: stop ## remove what was built, and the servers of make run with their data
+	rm -rf bin dist run

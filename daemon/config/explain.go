@@ -1,0 +1,106 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zkd/quorum/zk"
+)
+
+// Setting is the effective value of one key.
+type Setting struct {
+	Key   string
+	Value string // as TOML; "(secret)" for what should not be on a screen
+	// Source is "default", "file:line", or where else the value comes from.
+	Source string
+}
+
+const hidden = "(secret)"
+
+// Explain lists the effective value of every key and where it came from, in the order of [Keys].
+func (c Config) Explain() []Setting {
+	var list []Setting
+	for _, f := range fields() {
+		s := Setting{f.Name, f.text(&c), c.sources[f.Name].String()}
+		if f.secret && s.Value != `""` {
+			s.Value = hidden
+		}
+		list = append(list, s)
+	}
+	for _, m := range c.members() {
+		list = append(list, Setting{m.table + "." + m.name, m.value, c.sources[m.table+"."+m.name].String()})
+	}
+	return list
+}
+
+// memberSetting is one entry of [servers], [ensemble.groups] or [ensemble.weights].
+type memberSetting struct{ table, name, value string }
+
+func (c *Config) members() []memberSetting {
+	var list []memberSetting
+	for _, n := range slices.Sorted(maps.Keys(c.Ensemble.Groups)) {
+		ids := make([]string, len(c.Ensemble.Groups[n]))
+		for i, id := range c.Ensemble.Groups[n] {
+			ids[i] = strconv.FormatInt(int64(id), 10)
+		}
+		list = append(list, memberSetting{groupsTable, strconv.FormatInt(n, 10), "[" + strings.Join(ids, ", ") + "]"})
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.Ensemble.Weights)) {
+		list = append(list, memberSetting{weightsTable, idText(id), strconv.FormatInt(c.Ensemble.Weights[id], 10)})
+	}
+	for _, s := range c.Servers {
+		list = append(list, memberSetting{serversTable, idText(s.ID), quote(s.String())})
+	}
+	return list
+}
+
+func idText(id zk.ServerID) string { return strconv.FormatInt(int64(id), 10) }
+
+// ToTOML returns a zkd.toml that gives c again: every key that is not left to its default, with the
+// line it came from in a comment. Secrets are written out. An id that stands in a myid file stays
+// there.
+func (c Config) ToTOML() string {
+	var b strings.Builder
+	table := ""
+	write := func(in, name, value string, s Source) {
+		if in != table {
+			table = in
+			fmt.Fprintf(&b, "\n[%s]\n", in)
+		}
+		fmt.Fprintf(&b, "%s = %s", name, value)
+		switch {
+		case s.Key != "":
+			fmt.Fprintf(&b, " # %s %s", s, s.Key)
+		case s.Note != "":
+			fmt.Fprintf(&b, " # %s", s)
+		}
+		b.WriteByte('\n')
+	}
+	standard := Default()
+	for _, f := range fields() {
+		s := c.sources[f.Name]
+		if s.Key == "myid" || f.text(&c) == f.text(&standard) && s == (Source{}) || c.derived(f.Name) {
+			continue
+		}
+		in, name, _ := cutLast(f.Name)
+		write(in, name, f.text(&c), s)
+	}
+	for _, m := range c.members() {
+		write(m.table, m.name, m.value, c.sources[m.table+"."+m.name])
+	}
+	return strings.TrimPrefix(b.String(), "\n")
+}
+
+// derived reports whether the value of a key follows from others and need not be written.
+func (c *Config) derived(name string) bool {
+	switch name {
+	case "session.min_timeout":
+		return !c.given(name) && c.Session.MinTimeout == minTimeoutTicks*c.Session.TickTime
+	case "session.max_timeout":
+		return !c.given(name) && c.Session.MaxTimeout == maxTimeoutTicks*c.Session.TickTime
+	}
+	return false
+}

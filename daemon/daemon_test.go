@@ -1,0 +1,471 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"zkd/daemon/config"
+	"zkd/daemon/sd"
+	"zkd/quorum"
+	"zkd/quorum/snap"
+	"zkd/quorum/stats"
+	"zkd/quorum/txlog"
+	"zkd/quorum/vfs"
+)
+
+// fakeMember is a server that does what a test tells it.
+type fakeMember struct {
+	mu      sync.Mutex
+	st      quorum.Status
+	n       stats.Server
+	done    chan struct{}
+	err     error
+	stopErr error
+	stopped bool
+	stop    func(ctx context.Context) error
+}
+
+func newMember() *fakeMember {
+	now := time.Now()
+	return &fakeMember{done: make(chan struct{}), st: quorum.Status{
+		ID: 1, Role: quorum.Standalone, Serving: true, Since: now, Started: now, Epoch: 2, ClientAddrs: []string{"127.0.0.1:2181"},
+	}}
+}
+
+func (m *fakeMember) Status() quorum.Status {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	st := m.st
+	st.LastProgress = time.Now()
+	return st
+}
+
+func (m *fakeMember) Stats() *stats.Server             { return &m.n }
+func (m *fakeMember) WatchSummary() (int, int, int)    { return 0, 0, 0 }
+func (m *fakeMember) FourLetter(string) (string, bool) { return "", false }
+func (m *fakeMember) Done() <-chan struct{}            { return m.done }
+func (m *fakeMember) Err() error                       { return m.err }
+func (m *fakeMember) Stop(ctx context.Context) error {
+	if m.stop != nil {
+		return m.stop(ctx)
+	}
+	m.stopped = true
+	return m.stopErr
+}
+
+// host is the world around one Run: the service manager, the signals and the log.
+type host struct {
+	t       *testing.T
+	member  *fakeMember
+	cfg     config.Config
+	deps    Deps
+	signals chan os.Signal
+	logs    *observer.ObservedLogs
+	conn    *net.UnixConn
+	seen    []string
+	result  chan error
+}
+
+func newHost(t *testing.T) *host {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	t.Setenv("NOTIFY_SOCKET", name)
+	core, logs := observer.New(zap.DebugLevel)
+	h := &host{t: t, member: newMember(), cfg: config.StandaloneDefault(t.TempDir()), signals: make(chan os.Signal, 4),
+		logs: logs, conn: conn, result: make(chan error, 1)}
+	h.cfg.Admin.Listen = []string{"127.0.0.1:0"}
+	h.deps = Deps{
+		Start:   func(quorum.Config, func(string)) (Member, error) { return h.member, nil },
+		Signals: h.signals, Notifier: sd.FromEnvironment(), Logger: zap.New(core), Build: Build{Version: "1.2.3"},
+	}
+	return h
+}
+
+func (h *host) run() { go func() { h.result <- Run(h.t.Context(), h.cfg, h.deps) }() }
+
+// await reads notifications until one contains text.
+func (h *host) await(text string) string {
+	h.t.Helper()
+	buf := make([]byte, 4096)
+	for {
+		if err := h.conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			h.t.Fatal(err)
+		}
+		n, err := h.conn.Read(buf)
+		if err != nil {
+			h.t.Fatalf("waiting for %q after %q: %v", text, h.seen, err)
+		}
+		h.seen = append(h.seen, string(buf[:n]))
+		if strings.Contains(string(buf[:n]), text) {
+			return string(buf[:n])
+		}
+	}
+}
+
+func (h *host) wait() error {
+	h.t.Helper()
+	select {
+	case err := <-h.result:
+		return err
+	case <-time.After(10 * time.Second):
+		h.t.Fatal("Run did not return")
+		return nil
+	}
+}
+
+func (h *host) logged(message string) bool { return h.logs.FilterMessage(message).Len() > 0 }
+
+func TestReadyWhenServingAndAStopByTERM(t *testing.T) {
+	h := newHost(t)
+	h.run()
+	if got := h.await("READY=1"); !strings.Contains(got, "STATUS=standalone, epoch 2, serving on 127.0.0.1:2181") {
+		t.Errorf("ready with %q", got)
+	}
+	h.signals <- syscall.SIGTERM
+	h.await("STOPPING=1")
+	if err := h.wait(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if !h.member.stopped {
+		t.Error("the server was not stopped")
+	}
+	first := h.logs.All()[0]
+	if first.Message != "zkd starts" || first.ContextMap()["data_dir"] != h.cfg.DataDir {
+		t.Errorf("the first line %v does not name the data directory", first)
+	}
+}
+
+func TestReadyWaitsForServingInQuorumMode(t *testing.T) {
+	h := newHost(t)
+	h.cfg.Systemd.Ready = "quorum"
+	h.member.st.Serving, h.member.st.Role, h.member.st.NotServing = false, quorum.Looking, "1 of 3 servers"
+	h.run()
+	if got := h.await("STATUS=looking"); !strings.Contains(got, "EXTEND_TIMEOUT_USEC=30000000") || !strings.Contains(got, "1 of 3 servers") {
+		t.Errorf("while looking: %q", got)
+	}
+	h.member.mu.Lock()
+	h.member.st.Serving, h.member.st.Role = true, quorum.Follower
+	h.member.mu.Unlock()
+	if got := h.await("READY=1"); !strings.Contains(got, "STATUS=follower") {
+		t.Errorf("ready with %q", got)
+	}
+	h.signals <- syscall.SIGINT
+	if err := h.wait(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestReadinessByMode(t *testing.T) {
+	now := time.Now()
+	for name, test := range map[string]struct {
+		mode    string
+		serving bool
+		waited  time.Duration
+		want    bool
+	}{
+		"serving: when it serves":              {"serving", true, 0, true},
+		"serving: not before":                  {"serving", false, 9 * time.Second, false},
+		"serving: all the same after the wait": {"serving", false, 10 * time.Second, true},
+		"quorum: when it serves":               {"quorum", true, 0, true},
+		"quorum: never without":                {"quorum", false, time.Hour, false},
+		"listening: at once":                   {"listening", false, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := readiness{mode: test.mode, until: now.Add(10 * time.Second)}
+			if got := r.due(quorum.Status{Serving: test.serving}, now.Add(test.waited)); got != test.want {
+				t.Errorf("due = %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRecoveryIsShownAndATERMDuringItEndsAtOnce(t *testing.T) {
+	h := newHost(t)
+	never := make(chan struct{})
+	t.Cleanup(func() { close(never) })
+	h.deps.Start = func(_ quorum.Config, progress func(string)) (Member, error) {
+		progress("replaying log.100000001: 41 %")
+		<-never
+		return nil, errors.New("not reached")
+	}
+	h.run()
+	h.await("STATUS=replaying log.100000001: 41 %")
+	h.signals <- syscall.SIGTERM
+	if err := h.wait(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestAServerThatEndsByItselfEndsTheProcessWithItsReason(t *testing.T) {
+	h := newHost(t)
+	h.member.err = fmt.Errorf("txlog: sync log.100000001: %w", syscall.EIO)
+	h.run()
+	h.await("READY=1")
+	close(h.member.done)
+	err := h.wait()
+	if !errors.Is(err, syscall.EIO) || ExitCode(err) != ExitData {
+		t.Errorf("Run: %v, exit code %d; want the reason and %d", err, ExitCode(err), ExitData)
+	}
+	if !h.member.stopped || !h.logged("zkd ends") {
+		t.Error("the rest of the server was not stopped, or the end not logged")
+	}
+}
+
+func TestASecondSignalDoesNotWaitForTheStop(t *testing.T) {
+	h := newHost(t)
+	stopping := make(chan struct{})
+	h.member.stop = func(ctx context.Context) error {
+		close(stopping)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	h.run()
+	h.await("READY=1")
+	h.signals <- syscall.SIGTERM
+	<-stopping
+	h.signals <- syscall.SIGTERM
+	if err := h.wait(); err == nil || ExitCode(err) != ExitFailure {
+		t.Errorf("Run: %v; want an error", err)
+	}
+}
+
+func TestReload(t *testing.T) {
+	h := newHost(t)
+	fresh := h.cfg
+	var failure error
+	h.deps.Reload = func() (config.Config, []config.Notice, error) { return fresh, nil, failure }
+	h.run()
+	h.await("READY=1")
+
+	fresh.Log.Level = "debug"
+	h.signals <- syscall.SIGHUP
+	h.await("RELOADING=1")
+	h.await("READY=1")
+	if !h.logged("configuration reloaded") {
+		t.Errorf("log: %v", h.logs.All())
+	}
+
+	fresh.Client.MaxConnections = 7
+	h.signals <- syscall.SIGHUP
+	h.await("RELOADING=1")
+	h.await("READY=1")
+	waiting := h.logs.FilterMessage("configuration reloaded; some changes wait for a restart").All()
+	if len(waiting) != 1 || !reflect.DeepEqual(waiting[0].ContextMap()["keys"], []any{"client.max_connections"}) {
+		t.Errorf("log: %v", waiting)
+	}
+
+	failure = config.Errors{{What: "wrong"}}
+	h.signals <- syscall.SIGHUP
+	h.await("RELOADING=1")
+	if got := h.await("READY=1"); !strings.Contains(got, "the last reload was refused") {
+		t.Errorf("after a bad file: %q", got)
+	}
+	if !h.logged("reload refused, the old configuration stays") {
+		t.Errorf("log: %v", h.logs.All())
+	}
+	h.signals <- syscall.SIGTERM
+	if err := h.wait(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestARequiredAdminPortThatIsTakenEndsTheStart(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for name, required := range map[string]bool{"required": true, "not required": false} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t)
+			h.cfg.Admin.Listen, h.cfg.Admin.Required = []string{l.Addr().String()}, required
+			h.run()
+			if !required {
+				h.await("READY=1")
+				h.signals <- syscall.SIGTERM
+				if err := h.wait(); err != nil {
+					t.Errorf("Run: %v; a busy admin port must not stop the server", err)
+				}
+				return
+			}
+			if err := h.wait(); ExitCode(err) != ExitBusy {
+				t.Errorf("Run: %v, exit code %d, want %d", err, ExitCode(err), ExitBusy)
+			}
+			if !h.member.stopped {
+				t.Error("the server was left running")
+			}
+		})
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  error
+		want int
+	}{
+		"a clean end":               {nil, 0},
+		"anything else":             {errors.New("x"), 1},
+		"a typed error":             {fmt.Errorf("run: %w", Errorf(ExitNoQuorum, "x")), 4},
+		"a wrong configuration":     {fmt.Errorf("load: %w", config.Errors{{What: "x"}}), 78},
+		"a port in use":             {&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, 75},
+		"a data directory in use":   {fmt.Errorf("x: %w", vfs.ErrLocked), 75},
+		"an address of elsewhere":   {&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)}, 78},
+		"no permission":             {&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, 77},
+		"damaged data":              {fmt.Errorf("x: %w", &txlog.CorruptError{File: "log.1"}), 74},
+		"a damaged snapshot":        {fmt.Errorf("x: %w", &snap.CorruptError{Name: "snapshot.1", Err: errors.New("y")}), 74},
+		"no snapshot that is whole": {&snap.NoneError{Dir: "d"}, 74},
+		"a disk that fails":         {&fs.PathError{Op: "fsync", Path: "x", Err: syscall.EIO}, 74},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := ExitCode(test.err); got != test.want {
+				t.Errorf("ExitCode(%v) = %d, want %d", test.err, got, test.want)
+			}
+		})
+	}
+}
+
+func TestEverySettingOfTheServerComesFromTheConfiguration(t *testing.T) {
+	// Each field of the configuration that concerns the server is set to a value of its own; a field
+	// of quorum.Config that keeps its zero was forgotten.
+	c := config.Default()
+	c.ID, c.DataDir, c.LogDir = 7, "/d", "/l"
+	c.Client = config.Client{Listen: []string{"192.0.2.1:1"}, MaxConnections: 11, MaxConnectionsPerAddress: 12, MaxFrame: 13, HandshakeTimeout: 14}
+	c.Session = config.Session{TickTime: 21, MinTimeout: 22, MaxTimeout: 23}
+	c.Storage = config.Storage{SnapCount: 31, SnapSize: 32, LogSize: 33, Preallocate: 34, ForceSync: false, FsyncWarning: 35,
+		Compression: "gz", PurgeInterval: 36, PurgeRetain: 37, MinFree: 38}
+	c.Auth = config.Auth{SuperDigest: "u:x", DigestAlgorithm: "SHA-256", Digest: true, SkipACL: true}
+	c.Limits = config.Limits{MaxOutstanding: 41, EnforceQuota: true}
+	c.Nodes = config.Nodes{TTL: true, ReapInterval: 51, ReapPerMinute: 52, ContainerNeverUsed: 53}
+	c.Words = config.Words{Allow: []string{"ruok"}}
+	log := zap.NewNop()
+	got, err := quorumConfig(c, "1.2.3", log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := quorum.Config{
+		ID: 7, Version: "1.2.3", DataDir: "/d", LogDir: "/l", ClientAddrs: []string{"192.0.2.1:1"},
+		TickTime: 21, MinSessionTimeout: 22, MaxSessionTimeout: 23, MaxConnsPerIP: 12, MaxConns: 11, MaxFrameBytes: 13,
+		MaxOutstanding: 41, HandshakeTimeout: 14, FourLetterWords: []string{"ruok"}, SnapCount: 31, SnapSizeBytes: 32, LogSizeBytes: 33,
+		PreallocBytes: 34, NoForceSync: true, FsyncWarning: 35, SnapshotCompression: "gz", PurgeInterval: 36, PurgeRetain: 37, MinFreeBytes: 38,
+		SkipACL: true, SuperDigest: "u:x", DigestAlg: "SHA-256", DigestEnabled: true, ExtendedTypes: true, EnforceQuota: true,
+		ReapInterval: 51, ReapPerMinute: 52, ContainerNeverUsed: 53, Logger: log,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	v := reflect.ValueOf(got)
+	for f, value := range v.Fields() {
+		if value.IsZero() && f.Name != "FS" && f.Name != "Listeners" {
+			t.Errorf("quorum.Config.%s is not set from the configuration", f.Name)
+		}
+	}
+}
+
+func TestTheDefaultsOfConfigurationAndServerAgree(t *testing.T) {
+	got, err := quorumConfig(config.Default(), "0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := quorum.DefaultConfig()
+	want.DataDir, want.ClientAddrs = got.DataDir, got.ClientAddrs
+	want.MinSessionTimeout, want.MaxSessionTimeout = got.MinSessionTimeout, got.MaxSessionTimeout // config says them in full
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("by config  %+v\nby quorum %+v", got, want)
+	}
+}
+
+func TestAnEnsembleIsNotServedAlone(t *testing.T) {
+	c := config.Default()
+	c.Servers = []config.Server{{ID: 1}, {ID: 2}, {ID: 3}}
+	if _, err := quorumConfig(c, "0", nil); ExitCode(err) != ExitConfig {
+		t.Errorf("error %v, want exit code %d", err, ExitConfig)
+	}
+	c.Servers = c.Servers[:1]
+	if _, err := quorumConfig(c, "0", nil); err != nil {
+		t.Errorf("an ensemble of one: %v", err)
+	}
+}
+
+func TestStatusLine(t *testing.T) {
+	now := time.Now()
+	for name, test := range map[string]struct {
+		st   quorum.Status
+		want string
+	}{
+		"serving": {quorum.Status{Role: quorum.Standalone, Serving: true, Epoch: 3, ClientAddrs: []string{"127.0.0.1:2181", "[::1]:2181"}},
+			"standalone, epoch 3, serving on 127.0.0.1:2181 and [::1]:2181"},
+		"not serving": {quorum.Status{Role: quorum.Looking, Since: now.Add(-12 * time.Second), NotServing: "h2:3888 timed out"},
+			"looking for 12s: h2:3888 timed out"},
+		"disk full": {quorum.Status{Role: quorum.Leader, Serving: true, ReadOnlyDisk: true},
+			"leader, epoch 0, serving on ; writes are refused: the disk is nearly full"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := statusLine(test.st, now); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestMemoryLimitIsTheLeastOfTheGroupsAbove(t *testing.T) {
+	files := map[string]string{
+		"/proc/self/cgroup": "12:memory:/other\n0::/system.slice/zkd.service\n",
+		"/sys/fs/cgroup/system.slice/zkd.service/memory.max": "max\n",
+		"/sys/fs/cgroup/system.slice/memory.max":             "1000000\n",
+	}
+	read := func(name string) ([]byte, error) {
+		if text, ok := files[name]; ok {
+			return []byte(text), nil
+		}
+		return nil, fs.ErrNotExist
+	}
+	if got := memoryLimit(read); got != 1000000 {
+		t.Errorf("limit of the slice: %d", got)
+	}
+	files["/sys/fs/cgroup/system.slice/zkd.service/memory.max"] = "500\n"
+	if got := memoryLimit(read); got != 500 {
+		t.Errorf("limit of the unit: %d", got)
+	}
+	clear(files)
+	if got := memoryLimit(read); got != 0 {
+		t.Errorf("without control groups: %d", got)
+	}
+}
+
+func TestLoggerTakesItsLevelAndRefusesWhatItDoesNotKnow(t *testing.T) {
+	for _, format := range []string{"auto", "console", "json", "journal"} {
+		log, level, err := newLogger(config.Log{Level: "warn", Format: format})
+		if err != nil || log.Core().Enabled(zap.InfoLevel) || !log.Core().Enabled(zap.WarnLevel) {
+			t.Errorf("%s: %v", format, err)
+			continue
+		}
+		level.SetLevel(zap.DebugLevel)
+		if !log.Core().Enabled(zap.DebugLevel) {
+			t.Errorf("%s: a new level has no effect", format)
+		}
+	}
+	for _, c := range []config.Log{{Level: "loud", Format: "json"}, {Level: "info", Format: "xml"}} {
+		if _, _, err := newLogger(c); ExitCode(err) != ExitConfig {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package daemon
+
+import (
+	"go.uber.org/zap"
+
+	"zkd/daemon/config"
+	"zkd/quorum"
+)
+
+// quorumConfig says the configuration in the words of package quorum. Every setting that a server
+// has is carried over; the rest is the daemon's own.
+func quorumConfig(c config.Config, version string, log *zap.Logger) (quorum.Config, error) {
+	if len(c.Servers) > 1 {
+		// Serving alone what was meant for an ensemble would split its history.
+		return quorum.Config{}, Errorf(ExitConfig, "[servers] names %d members: this version of zkd serves alone only; "+
+			"remove [servers], or keep ZooKeeper for this ensemble", len(c.Servers))
+	}
+	q := quorum.DefaultConfig()
+	q.ID, q.Version, q.Logger = c.ID, version, log
+	q.DataDir, q.LogDir = c.DataDir, c.LogDir
+
+	q.ClientAddrs = c.Client.Listen
+	q.MaxConns, q.MaxConnsPerIP = c.Client.MaxConnections, c.Client.MaxConnectionsPerAddress
+	q.MaxFrameBytes = int(c.Client.MaxFrame)
+	q.HandshakeTimeout = c.Client.HandshakeTimeout
+	q.TickTime = c.Session.TickTime
+	q.MinSessionTimeout, q.MaxSessionTimeout = c.Session.MinTimeout, c.Session.MaxTimeout
+	q.MaxOutstanding = c.Limits.MaxOutstanding
+	q.FourLetterWords = c.Words.Allow
+
+	q.SnapCount = c.Storage.SnapCount
+	q.SnapSizeBytes, q.LogSizeBytes = int64(c.Storage.SnapSize), int64(c.Storage.LogSize)
+	q.PreallocBytes = int64(c.Storage.Preallocate)
+	q.NoForceSync = !c.Storage.ForceSync
+	q.FsyncWarning = c.Storage.FsyncWarning
+	q.SnapshotCompression = c.Storage.Compression
+	q.PurgeInterval, q.PurgeRetain = c.Storage.PurgeInterval, c.Storage.PurgeRetain
+	q.MinFreeBytes = int64(c.Storage.MinFree)
+
+	q.SkipACL, q.SuperDigest = c.Auth.SkipACL, c.Auth.SuperDigest
+	q.DigestAlg, q.DigestEnabled = c.Auth.DigestAlgorithm, c.Auth.Digest
+	q.ExtendedTypes, q.EnforceQuota = c.Nodes.TTL, c.Limits.EnforceQuota
+	q.ReapInterval, q.ReapPerMinute = c.Nodes.ReapInterval, c.Nodes.ReapPerMinute
+	q.ContainerNeverUsed = c.Nodes.ContainerNeverUsed
+	return q, nil
+}

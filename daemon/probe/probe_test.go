@@ -1,0 +1,163 @@
+package probe
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// port listens on loopback and hands each connection to serve.
+func port(t *testing.T, serve func(net.Conn)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { defer c.Close(); serve(c) }()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// client answers a four-letter word with text.
+func client(t *testing.T, text string) string {
+	return port(t, func(c net.Conn) {
+		word := make([]byte, 4)
+		if _, err := io.ReadFull(c, word); err != nil || string(word) != "srvr" {
+			t.Errorf("asked %q, %v; want srvr", word, err)
+		}
+		io.WriteString(c, text)
+	})
+}
+
+func adminPort(t *testing.T, code int, body string) string {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(code)
+		io.WriteString(w, body)
+	}))
+	t.Cleanup(srv.Close)
+	return srv.Listener.Addr().String()
+}
+
+// closed is an address that nobody listens on.
+func closed(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// silent accepts and says nothing until the other side gives up.
+func silent(t *testing.T) string {
+	return port(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+}
+
+const (
+	serving    = `{"schema":1,"mode":"standalone","serving":true,"clients":{"addresses":["127.0.0.1:2181"]}}`
+	notServing = `{"schema":1,"mode":"looking","serving":false,"not_serving":"1 of 3 servers","clients":{"addresses":["0.0.0.0:2181"]}}`
+	srvr       = "Zookeeper version: 3.9.5-zkd-0.1.0, built on 2026-01-01\nLatency min/avg/max: 0/0/0\nMode: follower\nNode count: 5\n"
+)
+
+func TestEachWayToFailHasItsOwnSentence(t *testing.T) {
+	for name, test := range map[string]struct {
+		admin, client func(*testing.T) string
+		state         State
+		text, reason  string // %A and %C stand for the two addresses
+	}{
+		"the admin port knows": {
+			func(t *testing.T) string { return adminPort(t, 200, serving) }, closed,
+			Serving, "Client port found: 2181. Client address: 127.0.0.1. Client SSL: false.\nMode: standalone\n", "",
+		},
+		"a server without quorum says who is missing": {
+			func(t *testing.T) string { return adminPort(t, 200, notServing) }, closed,
+			NotServing, "Client port found: 2181. Client address: localhost. Client SSL: false.\nNot serving: 1 of 3 servers\n", "not serving: 1 of 3 servers",
+		},
+		"without an admin port the client port knows, ZooKeeper's too": {
+			closed, func(t *testing.T) string { return client(t, srvr) },
+			Serving, "Client port found: %CP. Client address: 127.0.0.1. Client SSL: false.\nMode: follower\n", "",
+		},
+		"an admin port that another program has is passed over": {
+			func(t *testing.T) string { return adminPort(t, 404, "nothing here") }, func(t *testing.T) string { return client(t, srvr) },
+			Serving, "Client port found: %CP. Client address: 127.0.0.1. Client SSL: false.\nMode: follower\n", "",
+		},
+		"a client port that does not serve": {
+			closed, func(t *testing.T) string {
+				return client(t, "This ZooKeeper instance is not currently serving requests\n")
+			},
+			NotServing, "Client port found: %CP. Client address: 127.0.0.1. Client SSL: false.\nNot serving: the server has no quorum, or is still starting\n",
+			"not serving: the server has no quorum, or is still starting",
+		},
+		"whitelisted away": {
+			closed, func(t *testing.T) string {
+				return client(t, "srvr is not executed because it is not in the whitelist.\n")
+			},
+			Unknown, "", "cannot tell: admin port %A is closed (connection refused); client port %C is a server that may not answer srvr: " +
+				"add it to words.allow (4lw.commands.whitelist)",
+		},
+		"nothing there": {
+			closed, closed,
+			NotRunning, "", "not running: admin port %A is closed (connection refused); client port %C is closed (connection refused)",
+		},
+		"no answer in time": {
+			closed, silent,
+			Unknown, "", "cannot tell: admin port %A is closed (connection refused); client port %C did not answer in time; " +
+				"a firewall may drop packets, even on loopback, or the server is stuck",
+		},
+		"a connection that is refused by a limit": {
+			closed, func(t *testing.T) string { return client(t, "") },
+			Unknown, "", "cannot tell: admin port %A is closed (connection refused); client port %C closes connections without a word: " +
+				"a server that has its limit of connections from this address, or another program",
+		},
+		"something else on both ports": {
+			func(t *testing.T) string { return adminPort(t, 200, "hello") }, func(t *testing.T) string { return client(t, "SSH-2.0") },
+			Unknown, "", "cannot tell: admin port %A gave an answer that is no server's (200 OK): another program may have the port; " +
+				`client port %C gave an answer that is no server's (7 bytes: "SSH-2.0"): another program may have the port`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, c := test.admin(t), test.client(t)
+			_, cp, err := net.SplitHostPort(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fill := strings.NewReplacer("%A", a, "%CP", cp, "%C", c)
+			got := Ask(t.Context(), Target{Admin: []string{a}, Client: []string{c}, Timeout: 500 * time.Millisecond})
+			want := Answer{State: test.state, Text: fill.Replace(test.text), Reason: fill.Replace(test.reason)}
+			if got != want {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
+func TestAnAddressThatIsNotHereCountsAsClosed(t *testing.T) {
+	got := Ask(t.Context(), Target{Client: []string{"no.such.host.invalid:2181"}, Timeout: 5 * time.Second})
+	if got.State == Serving || got.State == NotServing || got.Reason == "" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestPortsOnAllAddressesAreAskedOnLoopback(t *testing.T) {
+	for addr, want := range map[string]string{
+		"0.0.0.0:2181": "127.0.0.1:2181", "[::]:2181": "[::1]:2181", ":2181": "127.0.0.1:2181",
+		"192.0.2.1:2181": "192.0.2.1:2181", "zk1.example:2181": "zk1.example:2181",
+	} {
+		if got := reachable(addr); got != want {
+			t.Errorf("reachable(%q) = %q, want %q", addr, got, want)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package daemon
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"zkd/quorum"
+)
+
+// readiness decides when systemd is told READY=1.
+//
+//	serving    when clients get answers, or when until has come: a serial upgrade waits for each
+//	           member, and the first server of a cold ensemble must not hang the start
+//	quorum     only when clients get answers
+//	listening  at once: the ports are open
+type readiness struct {
+	mode  string // systemd.ready
+	until time.Time
+	told  bool
+}
+
+// due reports whether the server counts as ready.
+func (r *readiness) due(st quorum.Status, now time.Time) bool {
+	switch r.mode {
+	case "listening":
+		return true
+	case "quorum":
+		return st.Serving
+	default:
+		return st.Serving || !now.Before(r.until)
+	}
+}
+
+// tell says to systemd, and once to the log, how the server is.
+func (d *process) tell(r *readiness, st quorum.Status, now time.Time) {
+	line := statusLine(st, now)
+	switch {
+	case r.told:
+		d.deps.Notifier.Status(line)
+	case r.due(st, now):
+		r.told = true
+		d.log.Info("ready", zap.String("status", line))
+		d.deps.Notifier.Ready(line)
+	default:
+		d.deps.Notifier.ExtendTimeout(startExtension, line)
+	}
+}
+
+// statusLine is the server in one line, for systemctl status. It does not hold what changes with
+// every write, so that it is sent when something happened.
+func statusLine(st quorum.Status, now time.Time) string {
+	var b strings.Builder
+	b.WriteString(string(st.Role))
+	if st.Serving {
+		fmt.Fprintf(&b, ", epoch %d, serving on %s", st.Epoch, strings.Join(st.ClientAddrs, " and "))
+	} else {
+		reason := st.NotServing
+		if reason == "" {
+			reason = "not serving"
+		}
+		fmt.Fprintf(&b, " for %s: %s", now.Sub(st.Since).Round(time.Second), reason)
+	}
+	if st.ReadOnlyDisk {
+		b.WriteString("; writes are refused: the disk is nearly full")
+	}
+	if st.ForgotWrites != "" {
+		b.WriteString("; " + st.ForgotWrites)
+	}
+	return b.String()
+}

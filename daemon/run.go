@@ -1,0 +1,256 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"zkd/daemon/admin"
+	"zkd/daemon/config"
+	"zkd/daemon/metrics"
+	"zkd/daemon/sd"
+	"zkd/quorum"
+)
+
+const (
+	// stopTimeout is less than the unit's TimeoutStopSec, so that a stop that hangs is ours to report.
+	stopTimeout = 25 * time.Second
+	// While the server recovers, systemd is asked for startExtension more each time.
+	startExtension = 30 * time.Second
+	extendEvery    = 5 * time.Second
+	statusEvery    = time.Second
+)
+
+// Run serves until a signal or ctx ends it, or the server ends by itself. The error, if any, is for
+// [ExitCode]; nil is a clean stop.
+func Run(ctx context.Context, cfg config.Config, deps Deps) error {
+	log, level, err := newLogger(cfg.Log)
+	if err != nil {
+		return err
+	}
+	if deps.Logger != nil {
+		log = deps.Logger
+	}
+	defer func() { _ = log.Sync() }() // a terminal and the journal cannot be synced, and need not be
+	d := &process{cfg: cfg, deps: deps, log: log, level: level}
+	d.counts.ReloadedUnix.Set(time.Now().Unix())
+	from := deps.ConfigFile
+	if from == "" {
+		from = "none: a standalone server on loopback"
+	}
+	log.Info("zkd starts", zap.String("version", deps.Build.Version), zap.Int("pid", os.Getpid()),
+		zap.String("config", from), zap.String("data_dir", cfg.DataDir))
+	logNotices(log, deps.Notices)
+	if err := d.run(ctx); err != nil {
+		log.Error("zkd ends", zap.Error(err), zap.Int("exit_code", ExitCode(err)))
+		deps.Notifier.Status(err.Error())
+		return err
+	}
+	log.Info("zkd has stopped")
+	return nil
+}
+
+// process is one Run.
+type process struct {
+	cfg    config.Config
+	deps   Deps
+	log    *zap.Logger
+	level  zap.AtomicLevel
+	counts metrics.Process
+}
+
+// errStopRequested ends a start that a signal interrupted.
+var errStopRequested = errors.New("stop requested")
+
+func (d *process) run(ctx context.Context) error {
+	tuneGC(d.log)
+	qc, err := quorumConfig(d.cfg, d.deps.Build.Version, d.log)
+	if err != nil {
+		return err
+	}
+	handed, err := sd.Listeners()
+	if err != nil {
+		return fmt.Errorf("daemon: sockets from systemd: %w", err)
+	}
+	qc.Listeners = handed["client"]
+	if d.cfg.Source("client.listen").File == "" {
+		qc.ClientAddrs = d.withoutMissingIPv6(qc.ClientAddrs)
+	}
+
+	member, err := d.start(ctx, qc)
+	if errors.Is(err, errStopRequested) {
+		return nil // nothing was served yet, and what recovery does survives a crash at any point
+	}
+	if err != nil {
+		return err
+	}
+	var rooms sync.WaitGroup
+	roomsCtx, stopRooms := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRooms()
+	err = d.open(roomsCtx, &rooms, member)
+	if err == nil {
+		err = d.serve(ctx, member)
+	}
+	d.log.Info("stopping")
+	d.deps.Notifier.Stopping("stopping")
+	stopRooms()
+	rooms.Wait()
+	stopErr := d.stop(ctx, member)
+	if err == nil {
+		return stopErr
+	}
+	if stopErr != nil {
+		d.log.Debug("stop", zap.Error(stopErr)) // a consequence of err
+	}
+	return err
+}
+
+// start starts the server and asks systemd for more time as long as that takes: a large log is
+// replayed for minutes.
+func (d *process) start(ctx context.Context, qc quorum.Config) (Member, error) {
+	type result struct {
+		member Member
+		err    error
+	}
+	started := make(chan result, 1)
+	progress := make(chan string, 1)
+	go func() {
+		m, err := d.deps.Start(qc, func(text string) {
+			select {
+			case progress <- text:
+			default: // the one before is still to be said
+			}
+		})
+		started <- result{m, err}
+	}()
+	text := "recovering " + d.cfg.DataDir
+	tick := time.NewTicker(extendEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case r := <-started:
+			return r.member, r.err
+		case text = <-progress:
+			d.deps.Notifier.Status(text)
+		case <-tick.C:
+			d.deps.Notifier.ExtendTimeout(startExtension, text)
+		case sig := <-d.deps.Signals:
+			if sig != syscall.SIGHUP {
+				d.log.Info("stopping before the server has started", zap.Stringer("signal", sig))
+				return nil, errStopRequested
+			}
+		case <-ctx.Done():
+			return nil, errStopRequested
+		}
+	}
+}
+
+// withoutMissingIPv6 leaves [::1] out of the built-in addresses where the host has no IPv6. An address
+// that somebody wrote down must exist.
+func (d *process) withoutMissingIPv6(addrs []string) []string {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err == nil {
+		l.Close()
+		return addrs
+	}
+	d.log.Info("this host has no IPv6 loopback", zap.Error(err))
+	return slices.DeleteFunc(slices.Clone(addrs), func(a string) bool { return strings.HasPrefix(a, "[::1]:") })
+}
+
+// open starts what stands around the server: the admin port and the watchdog.
+func (d *process) open(ctx context.Context, rooms *sync.WaitGroup, member Member) error {
+	b := d.deps.Build
+	watchdog := sd.WatchdogInterval()
+	stuckAfter := watchdog
+	if stuckAfter == 0 {
+		stuckAfter = admin.DefaultStuckAfter
+	}
+	if d.cfg.Admin.Enabled {
+		logDir := d.cfg.LogDir
+		if logDir == "" {
+			logDir = d.cfg.DataDir
+		}
+		port := admin.New(admin.Options{
+			Source: member,
+			Info: admin.Info{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion,
+				DataDir: d.cfg.DataDir, LogDir: logDir, Notify: d.deps.Notifier.Enabled(), Watchdog: watchdog > 0},
+			Addrs: d.cfg.Admin.Listen, Names: d.cfg.Admin.HostNames,
+			Metrics:   metrics.Handler(member, metrics.Build{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion}, &d.counts),
+			Listening: &d.counts.AdminListening, StuckAfter: stuckAfter, Logger: d.log.Named("admin"),
+		})
+		if d.cfg.Admin.Required {
+			if err := port.Open(ctx); err != nil {
+				return err
+			}
+		}
+		rooms.Go(func() { port.Run(ctx) })
+	}
+	rooms.Go(func() {
+		d.deps.Notifier.Watchdog(ctx, watchdog,
+			func(now time.Time) error { return admin.Alive(member.Status(), now, stuckAfter) },
+			func(err error) {
+				if err != nil {
+					d.log.Error("the server is stuck: the watchdog is not fed", zap.Error(err))
+				} else {
+					d.log.Info("the server moves again")
+				}
+			})
+	})
+	return nil
+}
+
+// serve waits until it is time to stop, and meanwhile keeps systemd informed. nil is a stop that
+// was asked for.
+func (d *process) serve(ctx context.Context, member Member) error {
+	ready := &readiness{mode: d.cfg.Systemd.Ready, until: time.Now().Add(d.cfg.Systemd.QuorumWait)}
+	tick := time.NewTicker(statusEvery)
+	defer tick.Stop()
+	for now := time.Now(); ; {
+		st := member.Status()
+		d.tell(ready, st, now)
+		select {
+		case now = <-tick.C:
+		case <-member.Done():
+			return fmt.Errorf("the server ended by itself: %w", member.Err())
+		case <-ctx.Done():
+			return nil
+		case sig := <-d.deps.Signals:
+			now = time.Now()
+			if sig != syscall.SIGHUP {
+				d.log.Info("signal received", zap.Stringer("signal", sig))
+				return nil
+			}
+			d.reload(statusLine(st, now))
+		}
+	}
+}
+
+// stop ends the server; a second signal, or too long a time, ends the wait for it.
+func (d *process) stop(ctx context.Context, member Member) error {
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- member.Stop(stopping) }()
+	for {
+		select {
+		case err := <-stopped:
+			if err != nil {
+				return fmt.Errorf("daemon: stop: %w", err)
+			}
+			return nil
+		case sig := <-d.deps.Signals:
+			if sig != syscall.SIGHUP {
+				return fmt.Errorf("daemon: ended by a second %s before the server had stopped", sig)
+			}
+		}
+	}
+}

@@ -1,0 +1,246 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"time"
+
+	"go.uber.org/zap"
+
+	"zkd/quorum/epoch"
+	"zkd/quorum/proto"
+	"zkd/quorum/snap"
+	"zkd/quorum/tree"
+	"zkd/quorum/txlog"
+	"zkd/quorum/zk"
+)
+
+// lockName is the file in the data directory that keeps a second process out.
+const lockName = "zkd.lock"
+
+// Recovery says what starting up found and mended.
+type Recovery struct {
+	// Notes are sentences for the operator; empty after an orderly stop.
+	Notes []string
+	// Forgot is not empty where a damaged log tail held writes that this server had promised to keep.
+	Forgot string
+}
+
+// recover locks the data directory and rebuilds the state from the newest good snapshot and the log
+// behind it.
+func (r *Replica) recover() error {
+	for _, dir := range []string{r.cfg.SnapDir, r.cfg.LogDir} {
+		if err := r.cfg.FS.MkdirAll(dir); err != nil {
+			return fmt.Errorf("data directory %s: %w", dir, err)
+		}
+	}
+	var err error
+	if r.lock, err = r.cfg.FS.Lock(path.Join(path.Dir(r.cfg.SnapDir), lockName)); err != nil {
+		return fmt.Errorf("data directory %s: %w", path.Dir(r.cfg.SnapDir), err)
+	}
+	var found txlog.Recovery
+	r.txlog, found, err = txlog.Open(r.cfg.FS, r.cfg.LogDir, txlog.Options{
+		PreallocBytes: r.cfg.PreallocBytes, MaxPayload: 2*r.cfg.MaxTxnBytes + 1<<20, NoSync: r.cfg.NoForceSync, Logger: r.log,
+	})
+	if err != nil {
+		return err
+	}
+	r.noteLog(&found)
+	info, err := r.loadSnapshot()
+	if err != nil {
+		return err
+	}
+	if err := r.replay(&info); err != nil {
+		return err
+	}
+	var repaired []string
+	r.epochs, repaired, err = epoch.Open(r.cfg.FS, r.cfg.SnapDir, max(r.tree.LastZxid(), r.txlog.Last()))
+	for _, text := range repaired {
+		r.note(text)
+	}
+	return err
+}
+
+func (r *Replica) note(text string) {
+	r.recovery.Notes = append(r.recovery.Notes, text)
+	r.log.Warn("recovery: " + text)
+}
+
+func (r *Replica) noteLog(found *txlog.Recovery) {
+	for _, name := range found.EmptyFilesRemoved {
+		r.note(fmt.Sprintf("removed %s, which held no txn", name))
+	}
+	if found.CutBytes > 0 {
+		r.note(fmt.Sprintf("cut %d bytes of an unfinished write off the end of %s (at offset %d)", found.CutBytes, found.CutFile, found.CutOffset))
+	}
+	if found.BelowMark {
+		r.recovery.Forgot = fmt.Sprintf("the log ends at %v, but was durable up to %v: acknowledged writes are lost on this server", found.Last, found.Mark)
+		r.log.Error("recovery: " + r.recovery.Forgot)
+	}
+}
+
+func (r *Replica) progress(text string) {
+	if r.cfg.Progress != nil {
+		r.cfg.Progress(text)
+	}
+}
+
+// loadSnapshot fills the tree from the newest snapshot that is whole. A new directory gets an empty
+// one, without which ZooKeeper would refuse the log.
+func (r *Replica) loadSnapshot() (snap.Info, error) {
+	begin := time.Now()
+	options := tree.Options{ExtendedTypes: r.cfg.ExtendedTypes}
+	lastSaid := begin
+	loader, info, skipped, err := snap.Load(r.cfg.FS, r.cfg.SnapDir,
+		func() *tree.Loader { return tree.NewLoader(options) },
+		func(bytes, nodes int64) error {
+			if now := time.Now(); now.Sub(lastSaid) > time.Second {
+				lastSaid = now
+				r.progress(fmt.Sprintf("loading the snapshot: %d znodes, %d MiB", nodes, bytes>>20))
+			}
+			return nil
+		})
+	for _, s := range skipped {
+		r.note(fmt.Sprintf("passed over %v", s))
+	}
+	var none *snap.NoneError
+	switch {
+	case errors.As(err, &none):
+		return r.withoutSnapshot(none, options)
+	case err != nil:
+		return info, err
+	}
+	if r.tree, err = loader.Finish(info.Zxid); err != nil {
+		return info, fmt.Errorf("%s: %w", info.Name, err)
+	}
+	r.noteSnapshot(&info)
+	r.stats.StartupSnapMillis.Set(time.Since(begin).Milliseconds())
+	r.log.Info("snapshot loaded", zap.String("file", info.Name), zap.Int64("znodes", info.Nodes), zap.Duration("took", time.Since(begin)))
+	return info, nil
+}
+
+// withoutSnapshot begins with an empty tree if that loses nothing: the directory is new, or its log
+// reaches back to the first txn of all.
+func (r *Replica) withoutSnapshot(none *snap.NoneError, options tree.Options) (snap.Info, error) {
+	first, found, err := r.firstLogged()
+	if err != nil {
+		return snap.Info{}, err
+	}
+	if len(none.Skipped) > 0 || found && first != zk.MakeZxid(0, 1) && first != zk.MakeZxid(1, 1) {
+		return snap.Info{}, &snap.HistoryError{Dir: r.cfg.SnapDir, Snapshot: -1, FirstLog: first, Skipped: none.Skipped}
+	}
+	r.tree = tree.New(options)
+	if found {
+		return snap.Info{Zxid: 0}, nil
+	}
+	view := r.tree.Freeze()
+	defer view.Release()
+	info, err := snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{})
+	if err != nil {
+		return info, fmt.Errorf("first snapshot: %w", err)
+	}
+	r.noteSnapshot(&info)
+	r.log.Info("new data directory", zap.String("dir", r.cfg.SnapDir))
+	return info, nil
+}
+
+// firstLogged returns the zxid of the oldest txn in the log; found is false if it is empty.
+func (r *Replica) firstLogged() (zxid zk.Zxid, found bool, err error) {
+	reader, err := r.txlog.Read(0)
+	if err != nil {
+		return 0, false, err
+	}
+	defer reader.Close()
+	zxid, _, err = reader.Next()
+	if errors.Is(err, io.EOF) {
+		return 0, false, nil
+	}
+	return zxid, err == nil, err
+}
+
+func (r *Replica) noteSnapshot(info *snap.Info) {
+	r.snapZxid.Store(int64(info.Zxid))
+	r.snapTime.Store(info.ModTime.UnixNano())
+	r.stats.SnapshotBytes.Set(info.SizeBytes)
+}
+
+// replay applies the log behind the snapshot. All of it counts as history, as in ZooKeeper: what was
+// logged by a quorum may have been answered.
+func (r *Replica) replay(info *snap.Info) error {
+	begin := time.Now()
+	reader, err := r.txlog.Read(info.Zxid + 1)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	var txn proto.Txn
+	txns, lastSaid := int64(0), begin
+	r.compareSnapshotDigest(info)
+	for prev := info.Zxid; ; prev = txn.Header.Zxid {
+		zxid, payload, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if !zxid.Follows(prev) {
+			if txns == 0 {
+				return &snap.HistoryError{Dir: r.cfg.SnapDir, Snapshot: info.Zxid, FirstLog: zxid}
+			}
+			return fmt.Errorf("log in %s: txn %v stands behind %v: those between are missing", r.cfg.LogDir, zxid, prev)
+		}
+		if err := proto.DecodeTxn(payload, &txn); err != nil {
+			return fmt.Errorf("log in %s: %w", r.cfg.LogDir, err)
+		}
+		if err := r.tree.Replay(&txn); err != nil {
+			return fmt.Errorf("log in %s: txn %v: %w", r.cfg.LogDir, zxid, err)
+		}
+		r.compareReplayed(info, &txn)
+		txns++
+		if now := time.Now(); txns%4096 == 0 && now.Sub(lastSaid) > time.Second {
+			lastSaid = now
+			r.progress(fmt.Sprintf("replaying the log: %d txns, at %v", txns, zxid))
+		}
+	}
+	if err := r.tree.CheckACLs(); err != nil {
+		return fmt.Errorf("data in %s: %w", r.cfg.SnapDir, err)
+	}
+	r.stats.StartupTxns.Set(txns)
+	r.stats.StartupTxnsMillis.Set(time.Since(begin).Milliseconds())
+	if txns > 0 {
+		r.log.Info("log replayed", zap.Int64("txns", txns), zap.Stringer("zxid", r.tree.LastZxid()), zap.Duration("took", time.Since(begin)))
+	}
+	return nil
+}
+
+// compareSnapshotDigest compares where the snapshot is exact as it stands: one cut at one zxid.
+func (r *Replica) compareSnapshotDigest(info *snap.Info) {
+	if info.HasDigest && info.DigestZxid == info.Zxid && info.Digest != r.tree.Digest() && info.DigestZxid != 0 {
+		r.stats.DigestMismatches.Add(1)
+		r.note(fmt.Sprintf("the tree's digest %d differs from the one in %s (%d)", r.tree.Digest(), info.Name, info.Digest))
+	}
+}
+
+// compareReplayed compares the digest after a replayed txn. ZooKeeper's snapshots are taken while
+// txns go on, so the tree is exact only from the zxid on at which the snapshot was finished.
+func (r *Replica) compareReplayed(info *snap.Info, txn *proto.Txn) {
+	z := txn.Header.Zxid
+	if info.HasDigest && z < info.DigestZxid || !txn.HasDigest || txn.Digest.Version != proto.DigestVersion {
+		return
+	}
+	if !info.HasDigest && info.Zxid != 0 {
+		return
+	}
+	if txn.Digest.Tree != r.tree.Digest() {
+		if r.stats.DigestMismatches.Load() == 0 {
+			r.note(fmt.Sprintf("after txn %v the tree's digest is %d, not %d as when it was made", z, r.tree.Digest(), txn.Digest.Tree))
+		}
+		r.stats.DigestMismatches.Add(1)
+	}
+	if z.Counter()%digestEvery == 0 {
+		r.digests.add(z, r.tree.Digest())
+	}
+}

@@ -1,0 +1,156 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"zkd/quorum/snap"
+	"zkd/quorum/tree"
+	"zkd/quorum/zk"
+)
+
+// snapTrigger is when the next snapshot is due: random in the upper half of the configured distance,
+// so that the members of an ensemble do not all write theirs at once.
+type snapTrigger struct {
+	txns  int
+	bytes int64
+}
+
+func (r *Replica) newSnapTrigger() snapTrigger {
+	half := max(r.cfg.SnapCount/2, 1)
+	t := snapTrigger{txns: half + r.random.IntN(half)}
+	if r.cfg.SnapSizeBytes > 1 {
+		t.bytes = r.cfg.SnapSizeBytes/2 + r.random.Int64N(r.cfg.SnapSizeBytes/2)
+	}
+	return t
+}
+
+type snapResult struct {
+	view   *tree.View
+	info   snap.Info
+	purged snap.Purged
+	took   time.Duration
+	err    error
+}
+
+// maybeSnapshot rolls the log and begins a snapshot when one is due.
+func (r *Replica) maybeSnapshot() {
+	due := r.txlog.SinceRollTxns() >= r.snapAt.txns || r.snapAt.bytes > 0 && r.txlog.SinceRollBytes() >= r.snapAt.bytes
+	switch {
+	case due && !r.snapping:
+		r.beginSnapshot()
+	case !due && r.cfg.LogSizeBytes > 0 && r.txlog.SinceRollBytes() >= r.cfg.LogSizeBytes:
+		r.roll()
+	}
+}
+
+func (r *Replica) roll() {
+	if err := r.txlog.Roll(); err != nil {
+		r.fail(err)
+		return
+	}
+	r.stats.LogRolls.Add(1)
+}
+
+// beginSnapshot freezes the state, which is all that holds up writes, and saves it beside them.
+func (r *Replica) beginSnapshot() {
+	if r.roll(); r.err != nil {
+		return
+	}
+	r.snapAt = r.newSnapTrigger()
+	r.mu.Lock()
+	view := r.tree.Freeze()
+	r.mu.Unlock()
+	r.snapping = true
+	r.snapBusy.Store(true)
+	go func() { r.snapDone <- r.save(view) }()
+}
+
+// save writes the frozen state, then removes what it makes superfluous. It runs beside the loop.
+func (r *Replica) save(view *tree.View) (res snapResult) {
+	begin := time.Now()
+	res.view = view
+	compression, err := snap.ParseCompression(r.cfg.SnapshotCompression)
+	if err != nil {
+		res.err = err
+		return res
+	}
+	res.info, res.err = snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{Compression: compression})
+	res.took = time.Since(begin)
+	if res.err == nil && r.cfg.PurgeInterval > 0 {
+		res.purged, res.err = r.purge()
+	}
+	return res
+}
+
+// purge keeps the newest snapshots that read back whole, and the log that the oldest of them needs.
+func (r *Replica) purge() (snap.Purged, error) {
+	purged, err := snap.Purge(r.cfg.FS, r.cfg.SnapDir, r.cfg.PurgeRetain, nil)
+	if err != nil || purged.NeedLogsFrom == 0 {
+		return purged, err
+	}
+	removed, err := r.txlog.PurgeBelow(purged.NeedLogsFrom)
+	purged.Removed = append(purged.Removed, removed...)
+	return purged, err
+}
+
+// snapshotDone thaws the state and tells who waits. A snapshot that failed costs nothing but the
+// longer log: the older ones stay.
+func (r *Replica) snapshotDone(res snapResult) {
+	r.mu.Lock()
+	res.view.Release()
+	r.mu.Unlock()
+	r.snapping = false
+	r.snapBusy.Store(false)
+	for _, bad := range res.purged.Damaged {
+		r.log.Error("damaged snapshot", zap.Stringer("file", bad))
+	}
+	r.stats.PurgedFiles.Add(int64(len(res.purged.Removed)))
+	if res.err != nil {
+		r.stats.SnapshotErrors.Add(1)
+		r.log.Error("snapshot failed: the log is kept and grows until one succeeds", zap.Error(res.err))
+	}
+	if res.info.Name != "" {
+		r.noteSnapshot(&res.info)
+		r.stats.Snapshots.Add(1)
+		r.stats.SnapshotMillis.Observe(res.took.Milliseconds())
+		r.log.Info("snapshot written", zap.String("file", res.info.Name), zap.Int64("bytes", res.info.SizeBytes),
+			zap.Int64("znodes", res.info.Nodes), zap.Duration("took", res.took), zap.Strings("purged", res.purged.Removed))
+	}
+	for _, w := range r.waiting {
+		w <- res
+	}
+	r.waiting = nil
+}
+
+// ErrSnapshotBusy says that a snapshot is being written already.
+var ErrSnapshotBusy = errors.New("replica: a snapshot is being written already")
+
+// Snapshot writes a snapshot now and returns its zxid.
+func (r *Replica) Snapshot(ctx context.Context) (zk.Zxid, error) {
+	done := make(chan snapResult, 1)
+	busy := false
+	err := r.Call(func() {
+		if busy = r.snapping; !busy {
+			r.waiting = append(r.waiting, done)
+			r.beginSnapshot()
+		}
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case busy:
+		return 0, ErrSnapshotBusy
+	}
+	select {
+	case res := <-done:
+		return res.info.Zxid, res.err
+	case <-r.done:
+		return 0, ErrStopped
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}

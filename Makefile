@@ -68,8 +68,8 @@ deb: build ## dist/*.deb
 	@for page in man/*.[0-9]; do gzip -9nc "$$page" > "dist/$$(basename "$$page").gz"; done
 	@gzip -9nc CHANGELOG.md > dist/changelog.gz
 	@for shell in bash zsh fish; do bin/zkd completion $$shell > dist/completion.$$shell; done
-	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) MTIME=$$(date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ) \
-		VERSION=$(VERSION) ARCH=$$($(GO) env GOARCH) $(GO) run $(NFPM) package --packager deb --target dist/
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) VERSION=$(VERSION) \
+		ARCH=$$($(GO) env GOARCH) $(GO) run $(NFPM) package --packager deb --target dist/
 
 clean: stop ## remove what was built, and the servers of make run with their data
 	rm -rf bin dist run

@@ -7,6 +7,13 @@ import (
 	"zkd/quorum"
 )
 
+// Supported returns an error if this version of zkd cannot serve a configuration that is right by
+// itself.
+func Supported(c config.Config) error {
+	_, err := quorumConfig(c, "", nil)
+	return err
+}
+
 // quorumConfig says the configuration in the words of package quorum. Every setting that a server
 // has is carried over; the rest is the daemon's own.
 func quorumConfig(c config.Config, version string, log *zap.Logger) (quorum.Config, error) {

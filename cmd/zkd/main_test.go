@@ -32,28 +32,32 @@ func write(t *testing.T, name, text string) string {
 func TestCommandLines(t *testing.T) {
 	good := write(t, "zkd.toml", "data_dir = \"/data\"\n")
 	bad := write(t, "zkd.toml", "data_dir = \"/data\"\nclient.listn = []\nsession.tick_time = \"0s\"\n")
+	myid := write(t, "myid", "1\n")
+	ensemble := write(t, "zoo.cfg", "dataDir="+filepath.Dir(myid)+"\nclientPort=2181\ninitLimit=5\nsyncLimit=2\n"+
+		"server.1=a:2888:3888\nserver.2=b:2888:3888\nserver.3=c:2888:3888\n")
 	empty := t.TempDir()
 	for name, test := range map[string]struct {
 		args           []string
 		code           int
 		stdout, stderr string // parts of them; "" is nothing at all
 	}{
-		"version":                     {[]string{"version"}, 0, "zkd 0.0.0-dev", ""},
-		"no command shows the help":   {nil, 0, "Available Commands", ""},
-		"an unknown command":          {[]string{"rnu"}, 64, "", "unknown command \"rnu\""},
-		"an unknown command of log":   {[]string{"log", "dmup", "f"}, 64, "", "unknown command \"dmup\" for \"zkd log\""},
-		"an unknown flag":             {[]string{"run", "--conifg", "x"}, 64, "", "unknown flag: --conifg"},
-		"an argument too many":        {[]string{"status", "now"}, 64, "", "unknown command \"now\""},
-		"an argument too few":         {[]string{"log", "dump"}, 64, "", "requires at least 1 arg"},
-		"a zxid that is none":         {[]string{"log", "dump", "--from", "xyz", "f"}, 64, "", "is no zxid"},
-		"a good configuration":        {[]string{"check-config", good}, 0, ": ok\n", ""},
-		"quietly":                     {[]string{"check-config", "--quiet", "--config", good}, 0, "", ""},
-		"a bad one, all its problems": {[]string{"check-config", bad}, 78, "", "tick_time"},
-		"a missing one":               {[]string{"check-config", filepath.Join(empty, "none")}, 78, "", "no such file"},
-		"run with a bad one":          {[]string{"run", "--config", bad}, 78, "", "client.listn"},
-		"run with a bad flag":         {[]string{"run", "--config", good, "--client", "nowhere"}, 78, "", "nowhere"},
-		"a log that is not there":     {[]string{"log", "verify", filepath.Join(empty, "log.1")}, 1, "", "no such file"},
-		"completion":                  {[]string{"completion", "bash"}, 0, "bash completion", ""},
+		"version":                                 {[]string{"version"}, 0, "zkd 0.0.0-dev", ""},
+		"no command shows the help":               {nil, 0, "Available Commands", ""},
+		"an unknown command":                      {[]string{"rnu"}, 64, "", "unknown command \"rnu\""},
+		"an unknown command of log":               {[]string{"log", "dmup", "f"}, 64, "", "unknown command \"dmup\" for \"zkd log\""},
+		"an unknown flag":                         {[]string{"run", "--conifg", "x"}, 64, "", "unknown flag: --conifg"},
+		"an argument too many":                    {[]string{"status", "now"}, 64, "", "unknown command \"now\""},
+		"an argument too few":                     {[]string{"log", "dump"}, 64, "", "requires at least 1 arg"},
+		"a zxid that is none":                     {[]string{"log", "dump", "--from", "xyz", "f"}, 64, "", "is no zxid"},
+		"a good configuration":                    {[]string{"check-config", good}, 0, ": ok\n", ""},
+		"quietly":                                 {[]string{"check-config", "--quiet", "--config", good}, 0, "", ""},
+		"a bad one, all its problems":             {[]string{"check-config", bad}, 78, "", "tick_time"},
+		"an ensemble, which cannot be served yet": {[]string{"check-config", "--quiet", ensemble}, 78, "", "names 3 members"},
+		"a missing one":                           {[]string{"check-config", filepath.Join(empty, "none")}, 78, "", "no such file"},
+		"run with a bad one":                      {[]string{"run", "--config", bad}, 78, "", "client.listn"},
+		"run with a bad flag":                     {[]string{"run", "--config", good, "--client", "nowhere"}, 78, "", "nowhere"},
+		"a log that is not there":                 {[]string{"log", "verify", filepath.Join(empty, "log.1")}, 1, "", "no such file"},
+		"completion":                              {[]string{"completion", "bash"}, 0, "bash completion", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := zkd(t, test.args...)

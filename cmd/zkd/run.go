@@ -150,7 +150,10 @@ func newCheckConfig() *cobra.Command {
 			if len(args) == 1 {
 				file = args[0]
 			}
-			_, notices, err := loadConfig(file)
+			cfg, notices, err := loadConfig(file)
+			if err == nil {
+				err = daemon.Supported(cfg)
+			}
 			if !quiet {
 				for _, n := range notices {
 					fmt.Fprintln(cmd.OutOrStdout(), n)

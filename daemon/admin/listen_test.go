@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -32,10 +33,11 @@ func TestATakenPortIsTriedAgainEveryTenSecondsAndSaidOnce(t *testing.T) {
 		core, logs := observer.New(zap.InfoLevel)
 		var gauge stats.Gauge
 		s := New(Options{Source: serving(), Addrs: []string{"127.0.0.1:8080"}, Listening: &gauge, Logger: zap.New(core)})
-		tries, free := 0, false
+		var tries atomic.Int64
+		var free atomic.Bool
 		s.listen = func(context.Context, string) (net.Listener, error) {
-			tries++
-			if !free {
+			tries.Add(1)
+			if !free.Load() {
 				return nil, syscall.EADDRINUSE
 			}
 			return closable{make(chan struct{})}, nil
@@ -46,13 +48,13 @@ func TestATakenPortIsTriedAgainEveryTenSecondsAndSaidOnce(t *testing.T) {
 		wait := func(d time.Duration) { <-time.NewTimer(d).C; synctest.Wait() }
 
 		wait(35 * time.Second)
-		if tries != 4 || gauge.Load() != 0 || logs.Len() != 1 || logs.All()[0].Level != zap.WarnLevel {
-			t.Errorf("while taken: %d tries, gauge %d, log %v; want 4, 0 and one warning", tries, gauge.Load(), logs.All())
+		if tries.Load() != 4 || gauge.Load() != 0 || logs.Len() != 1 || logs.All()[0].Level != zap.WarnLevel {
+			t.Errorf("while taken: %d tries, gauge %d, log %v; want 4, 0 and one warning", tries.Load(), gauge.Load(), logs.All())
 		}
-		free = true
+		free.Store(true)
 		wait(10 * time.Second)
-		if tries != 5 || gauge.Load() != 1 || len(s.Addrs()) != 1 || logs.Len() != 2 {
-			t.Errorf("once free: %d tries, gauge %d, addresses %v, log %v; want 5, 1, one and two lines", tries, gauge.Load(), s.Addrs(), logs.All())
+		if tries.Load() != 5 || gauge.Load() != 1 || len(s.Addrs()) != 1 || logs.Len() != 2 {
+			t.Errorf("once free: %d tries, gauge %d, addresses %v, log %v; want 5, 1, one and two lines", tries.Load(), gauge.Load(), s.Addrs(), logs.All())
 		}
 		cancel()
 		<-done

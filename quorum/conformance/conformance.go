@@ -38,14 +38,15 @@ type Profile struct {
 	TickTime                             time.Duration
 	MinSessionTimeout, MaxSessionTimeout time.Duration // 0: 2 and 20 ticks
 
-	ExtendedTypes   bool          // extendedTypesEnabled
-	EnforceQuota    bool          // enforceQuota
-	SkipACL         bool          // skipACL
-	SuperDigest     string        // DigestAuthenticationProvider.superDigest, "" for none
-	MaxConnsPerIP   int           // maxClientCnxns, 0 for no bound
-	MaxFrameBytes   int           // jute.maxbuffer, 0 for its default
-	ReapInterval    time.Duration // znode.container.checkIntervalMs, 0 for its default
-	FourLetterWords []string      // 4lw.commands.whitelist, nil for its default
+	ExtendedTypes    bool          // extendedTypesEnabled
+	EnforceQuota     bool          // enforceQuota
+	SkipACL          bool          // skipACL
+	SuperDigest      string        // DigestAuthenticationProvider.superDigest, "" for none
+	MaxConnsPerIP    int           // maxClientCnxns, 0 for no bound
+	MaxFrameBytes    int           // jute.maxbuffer, 0 for its default
+	HandshakeTimeout time.Duration // nio.sessionlessCnxnTimeout, 0 for its default
+	ReapInterval     time.Duration // znode.container.checkIntervalMs, 0 for its default
+	FourLetterWords  []string      // 4lw.commands.whitelist, nil for its default
 }
 
 // The password of the digest user "super" in profiles with a SuperDigest.
@@ -79,7 +80,10 @@ var profiles = []struct {
 		[]group{defaultCases},
 	},
 	{
-		Profile{Name: "tight", TickTime: 2 * time.Second, MaxConnsPerIP: tightMaxConns, MaxFrameBytes: tightMaxBuffer, SkipACL: true},
+		Profile{
+			Name: "tight", TickTime: 2 * time.Second, MaxConnsPerIP: tightMaxConns, MaxFrameBytes: tightMaxBuffer,
+			HandshakeTimeout: time.Second, SkipACL: true,
+		},
 		[]group{tightCases},
 	},
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"zkd/quorum/proto"
-	"zkd/quorum/rawclient"
 	"zkd/quorum/zk"
 )
 
@@ -20,7 +19,8 @@ var createCases = group{name: "create", cases: []func(*T){
 	createWithNullACLIsInvalidACL,
 	createWithEmptyACLIsInvalidACL,
 	createWithContainerModeIsBadArguments,
-	createContainerWithAnotherModeIsBadArguments,
+	createContainerWithEphemeralModeIsBadArguments,
+	createContainerWithPersistentModeMakesAContainer,
 	createTTLWithAnotherModeIsBadArguments,
 	createModeIsCheckedBeforeTheACL,
 	createACLIsCheckedBeforeTheParent,
@@ -138,17 +138,25 @@ func createWithContainerModeIsBadArguments(t *T) {
 	c.absent(p)
 }
 
-func createContainerWithAnotherModeIsBadArguments(t *T) {
+func createContainerWithEphemeralModeIsBadArguments(t *T) {
 	if !t.needs(modeFitsOp) {
 		return
 	}
 	c, p := t.open(), t.path("a")
-	for mode := zk.ModePersistent; mode <= zk.ModePersistentSequentialTTL; mode++ {
-		if mode != zk.ModeContainer {
-			c.createFails(zk.ErrBadArguments, zk.OpCreateContainer, proto.CreateRequest{Path: p, ACL: proto.OpenACL, Mode: mode})
-		}
+	for _, mode := range []zk.CreateMode{zk.ModeEphemeral, zk.ModeEphemeralSequential} {
+		c.createFails(zk.ErrBadArguments, zk.OpCreateContainer, proto.CreateRequest{Path: p, ACL: proto.OpenACL, Mode: mode})
 	}
 	c.absent(p)
+}
+
+func createContainerWithPersistentModeMakesAContainer(t *T) {
+	c, p := t.open(), t.path("a")
+	_, _, err := c.Create2(zk.OpCreateContainer, proto.CreateRequest{Path: p, ACL: proto.OpenACL, Mode: zk.ModePersistent})
+	t.ok(err)
+	c.create(p+"/child", zk.ModePersistent)
+	c.watchExists(p)
+	c.delete(p + "/child")
+	c.expectEvent(zk.EventNodeDeleted, p)
 }
 
 // Apache ZooKeeper would log a createTTL txn whose TTL it cannot apply: its processor thread ends.
@@ -285,183 +293,4 @@ func ephemeralIsDeletedByAnybody(t *T) {
 	other.create(p, zk.ModePersistent)
 	t.ok(c.CloseSession())
 	other.stat(p)
-}
-
-var sequenceCases = group{name: "sequences", cases: []func(*T){
-	sequenceHasTenDigitsFromZero,
-	sequenceCountsEveryCreateBelowTheParent,
-	sequenceIsNotMovedByDeletesAndRefusedCreates,
-	sequenceMayStandAlone,
-	sequenceOfEphemeralsIsTheSame,
-	sequenceCountsUpInsideAMulti,
-	sequenceIsCountedByParentNotByName,
-}}
-
-// createSequential returns what the server appended.
-func (c *conn) createSequential(prefix string, mode zk.CreateMode) string {
-	c.t.Helper()
-	created := c.create(prefix, mode)
-	equal(c.t, "prefix", created[:min(len(prefix), len(created))], prefix)
-	return created[len(prefix):]
-}
-
-func sequenceHasTenDigitsFromZero(t *T) {
-	c := t.open()
-	p := c.create(t.path("p"), zk.ModePersistent)
-	for i := range 12 {
-		equal(t, "suffix", c.createSequential(p+"/n-", zk.ModePersistentSequential), fmt.Sprintf("%010d", i))
-	}
-}
-
-func sequenceCountsEveryCreateBelowTheParent(t *T) {
-	c := t.open()
-	p := c.create(t.path("p"), zk.ModePersistent)
-	c.create(p+"/plain", zk.ModePersistent)
-	c.create(p+"/ephemeral", zk.ModeEphemeral)
-	equal(t, "suffix", c.createSequential(p+"/n-", zk.ModePersistentSequential), "0000000002")
-}
-
-func sequenceIsNotMovedByDeletesAndRefusedCreates(t *T) {
-	c := t.open()
-	p := c.create(t.path("p"), zk.ModePersistent)
-	c.delete(c.create(p+"/a", zk.ModePersistent))
-	c.create(p+"/b", zk.ModePersistent)
-	c.createFails(zk.ErrNodeExists, zk.OpCreate, proto.CreateRequest{Path: p + "/b", ACL: proto.OpenACL})
-	equal(t, "suffix", c.createSequential(p+"/n-", zk.ModePersistentSequential), "0000000002")
-	equal(t, "cversion", c.stat(p).Cversion, 4) // three creates, one delete
-}
-
-func sequenceMayStandAlone(t *T) {
-	c := t.open()
-	p := c.create(t.path("p"), zk.ModePersistent)
-	equal(t, "created", c.create(p+"/", zk.ModePersistentSequential), p+"/0000000000")
-}
-
-func sequenceOfEphemeralsIsTheSame(t *T) {
-	c := t.open()
-	p := c.create(t.path("p"), zk.ModePersistent)
-	equal(t, "suffix", c.createSequential(p+"/a-", zk.ModeEphemeralSequential), "0000000000")
-	equal(t, "suffix", c.createSequential(p+"/b-", zk.ModePersistentSequential), "0000000001")
-	equal(t, "owner", c.stat(p+"/a-0000000000").EphemeralOwner, int64(c.Session))
-}
-
-func sequenceCountsUpInsideAMulti(t *T) {
-	c := t.open()
-	p := c.create(t.path("p"), zk.ModePersistent)
-	create := rawclient.CreateOp(zk.OpCreate, proto.CreateRequest{Path: p + "/n-", ACL: proto.OpenACL, Mode: zk.ModePersistentSequential})
-	results, err := c.Multi(create, create, create)
-	t.ok(err)
-	for i, r := range results {
-		equal(t, "path", r.Path, fmt.Sprintf("%s/n-%010d", p, i))
-	}
-}
-
-func sequenceIsCountedByParentNotByName(t *T) {
-	c := t.open()
-	p := c.create(t.path("p"), zk.ModePersistent)
-	equal(t, "suffix", c.createSequential(p+"/a", zk.ModePersistentSequential), "0000000000")
-	equal(t, "suffix", c.createSequential(p+"/b", zk.ModePersistentSequential), "0000000001")
-	equal(t, "suffix", c.createSequential(p+"/a", zk.ModePersistentSequential), "0000000002")
-}
-
-var ttlCases = group{name: "TTL", cases: []func(*T){
-	ttlNodeIsCreatedWithoutTraces,
-	ttlNodeIsReapedWhenItIsChildlessAndOld,
-	ttlNodeWithChildrenStays,
-	youngTTLNodeStays,
-	setDataRenewsTheTTL,
-	ttlOutOfRangeIsBadArguments,
-	ttlModeInAPlainCreateIsBadArguments,
-	ttlMayBeSequential,
-}}
-
-func (c *conn) createTTL(path string, ttlMillis int64) proto.Stat {
-	c.t.Helper()
-	_, stat, err := c.Create2(zk.OpCreateTTL, proto.CreateRequest{
-		Path: path, ACL: proto.OpenACL, Mode: zk.ModePersistentTTL, TTLMillis: ttlMillis,
-	})
-	c.t.ok(err)
-	return stat
-}
-
-func ttlNodeIsCreatedWithoutTraces(t *T) {
-	c, p := t.open(), t.path("a")
-	stat := c.createTTL(p, zk.MaxTTLMillis)
-	equal(t, "stat", stat, c.stat(p))
-	equal(t, "owner", stat.EphemeralOwner, 0)
-	c.create(p+"/child", zk.ModePersistent)
-}
-
-func ttlNodeIsReapedWhenItIsChildlessAndOld(t *T) {
-	c, p := t.open(), t.path("a")
-	c.createTTL(p, 1)
-	c.watchExists(p)
-	c.expectEvent(zk.EventNodeDeleted, p)
-	c.absent(p)
-}
-
-func ttlNodeWithChildrenStays(t *T) {
-	c, p := t.open(), t.path("a")
-	results, err := c.Multi(
-		rawclient.CreateOp(zk.OpCreateTTL, proto.CreateRequest{Path: p, ACL: proto.OpenACL, Mode: zk.ModePersistentTTL, TTLMillis: 1}),
-		rawclient.CreateOp(zk.OpCreate, proto.CreateRequest{Path: p + "/child", ACL: proto.OpenACL}),
-	)
-	t.ok(err)
-	equal(t, "result", rawclient.FirstError(results), zk.OK)
-	t.awaitReaper()
-	c.stat(p)
-	c.watchExists(p)
-	c.delete(p + "/child")
-	c.expectEvent(zk.EventNodeDeleted, p)
-}
-
-func youngTTLNodeStays(t *T) {
-	c, p := t.open(), t.path("a")
-	c.createTTL(p, 3600*1000)
-	t.awaitReaper()
-	c.stat(p)
-}
-
-// With a TTL of two seconds and a write each time the reaper has been round, the node outlives
-// four seconds.
-func setDataRenewsTheTTL(t *T) {
-	c, p := t.open(), t.path("a")
-	const ttl = 2000
-	stat := c.createTTL(p, ttl)
-	first := stat.CtimeMillis
-	for stat.MtimeMillis < first+2*ttl {
-		t.awaitReaper()
-		stat = c.set(p, "young again")
-	}
-	c.watchExists(p)
-	c.expectEvent(zk.EventNodeDeleted, p)
-}
-
-func ttlOutOfRangeIsBadArguments(t *T) {
-	c, p := t.open(), t.path("a")
-	for _, ttl := range []int64{0, -1, -1 << 63, zk.MaxTTLMillis + 1, 1<<63 - 1} {
-		for _, mode := range []zk.CreateMode{zk.ModePersistentTTL, zk.ModePersistentSequentialTTL} {
-			c.createFails(zk.ErrBadArguments, zk.OpCreateTTL, proto.CreateRequest{Path: p, ACL: proto.OpenACL, Mode: mode, TTLMillis: ttl})
-		}
-	}
-	c.absent(p)
-}
-
-func ttlModeInAPlainCreateIsBadArguments(t *T) {
-	c, p := t.open(), t.path("a")
-	for _, op := range []zk.Op{zk.OpCreate, zk.OpCreate2, zk.OpCreateContainer} {
-		for _, mode := range []zk.CreateMode{zk.ModePersistentTTL, zk.ModePersistentSequentialTTL} {
-			c.createFails(zk.ErrBadArguments, op, proto.CreateRequest{Path: p, ACL: proto.OpenACL, Mode: mode})
-		}
-	}
-	c.absent(p)
-}
-
-func ttlMayBeSequential(t *T) {
-	c, p := t.open(), t.path("n-")
-	created, _, err := c.Create2(zk.OpCreateTTL, proto.CreateRequest{
-		Path: p, ACL: proto.OpenACL, Mode: zk.ModePersistentSequentialTTL, TTLMillis: zk.MaxTTLMillis,
-	})
-	t.ok(err)
-	equal(t, "path", created, p+"0000000000")
 }

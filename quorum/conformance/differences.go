@@ -37,6 +37,8 @@ type Difference struct {
 	// ascending order; lines before the first of them do not, lines after the last do. Empty: no
 	// release does, only zkd, on purpose.
 	Since []Version
+	// ZkdStays says that zkd, on purpose, behaves like the releases before Since.
+	ZkdStays bool
 }
 
 func since(name string, releases ...string) *Difference {
@@ -51,12 +53,18 @@ func since(name string, releases ...string) *Difference {
 	return d
 }
 
+func zkdStaysBefore(name string, releases ...string) *Difference {
+	d := since(name, releases...)
+	d.ZkdStays = true
+	return d
+}
+
 func onlyZkd(name string) *Difference { return &Difference{Name: name} }
 
 // in reports whether the server behaves in the new way.
 func (d *Difference) in(s *Server) bool {
 	if s.Zkd {
-		return true
+		return !d.ZkdStays
 	}
 	for _, v := range d.Since {
 		if v.line() == s.Version.line() {
@@ -87,10 +95,12 @@ var (
 	ipv6ACL              = since("ip-acl-v6", "3.9.4")
 	watcherTypes         = since("watcher-types-4-5", "3.9.0")
 	additiveModes        = since("additive-watch-modes", "3.9.0")
-	modeInMulti          = since("mode-in-multi", "3.9.0")
 	create2InMulti       = since("create2-in-multi", "3.8.2", "3.9.0")
 	checkWatchesOfOthers = since("check-watches-of-others", "3.9.0")
 )
+
+// zkd does on purpose what older releases do.
+var modeInMulti = zkdStaysBefore("unknown-mode-in-multi", "3.9.0")
 
 // zkd differs from every release here, on purpose.
 var (

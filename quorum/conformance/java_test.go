@@ -136,6 +136,9 @@ func javaFlags(p Profile) []string {
 	if p.MaxFrameBytes > 0 {
 		set("jute.maxbuffer", p.MaxFrameBytes)
 	}
+	if p.HandshakeTimeout > 0 {
+		set("zookeeper.nio.sessionlessCnxnTimeout", p.HandshakeTimeout.Milliseconds())
+	}
 	if p.ReapInterval > 0 {
 		set("znode.container.checkIntervalMs", p.ReapInterval.Milliseconds())
 	}

@@ -24,10 +24,10 @@ var multiCases = group{name: "multi", cases: []func(*T){
 	multiCheckNeedsRead,
 	multiCheckOfNothingIsNoNode,
 	multiOperationsNeedTheirPermissions,
-	multiWithAnUnknownModeIsMarshallingError,
+	multiWithAnUnknownModeIsRefused,
 	multiWithEmptyACLFails,
 	multiWithNullACLFails,
-	multiCreateWithContainerModeMakesAContainer,
+	multiCreateWithContainerModeIsAContainerOrRefused,
 	multiOfAThousandOperations,
 	multiInsideAMultiIsMarshallingError,
 	multiDeleteOfParentAfterItsChild,
@@ -222,7 +222,8 @@ func multiOperationsNeedTheirPermissions(t *T) {
 	c.absent(a)
 }
 
-func multiWithAnUnknownModeIsMarshallingError(t *T) {
+// Which operation is wrong, and why, says more than that the multi cannot be read.
+func multiWithAnUnknownModeIsRefused(t *T) {
 	for _, op := range []zk.Op{zk.OpCreate, zk.OpCreate2, zk.OpCreateContainer} {
 		bad := rawclient.CreateOp(op, proto.CreateRequest{Path: t.path("b"), ACL: proto.OpenACL, Mode: 77})
 		if t.has(modeInMulti) {
@@ -252,10 +253,15 @@ func multiWithNullACLFails(t *T) {
 	c.absent(a)
 }
 
-// The C client knows only op 1 inside a multi, and sets the mode.
-func multiCreateWithContainerModeMakesAContainer(t *T) {
+// Inside a multi Apache ZooKeeper lets the mode decide, which it ignores outside. Clients send
+// createContainer for it.
+func multiCreateWithContainerModeIsAContainerOrRefused(t *T) {
 	c, p := t.open(), t.path("a")
 	for _, op := range []zk.Op{zk.OpCreate, zk.OpCreate2} {
+		if t.has(modeFitsOp) {
+			c.multiFails([]zk.Code{zk.ErrBadArguments}, rawclient.CreateOp(op, proto.CreateRequest{Path: p, ACL: proto.OpenACL, Mode: zk.ModeContainer}))
+			continue
+		}
 		results := c.multi(rawclient.CreateOp(op, proto.CreateRequest{Path: p, ACL: proto.OpenACL, Mode: zk.ModeContainer}))
 		equal(t, "type of the result", results[0].Op, zk.OpCreate2)
 		equal(t, "path", results[0].Path, p)

@@ -90,6 +90,7 @@ var tightCases = group{name: "tight", serial: true, cases: []func(*T){
 	connectionsOverTheLimitAreClosed, // first: it counts every connection
 	frameLimitIsConfigurable,
 	replyMayBeLongerThanTheFrameLimit,
+	silentConnectionsAreClosed,
 	skipACLLetsEverybodyDoEverything,
 	skipACLStillJudgesACLs,
 }}
@@ -142,6 +143,15 @@ func replyMayBeLongerThanTheFrameLimit(t *T) {
 	names, err := c.GetChildren(p, false)
 	t.ok(err)
 	equal(t, "names", len(names), 100)
+}
+
+// A connection has no session to expire until its handshake is through.
+func silentConnectionsAreClosed(t *T) {
+	for _, sent := range [][]byte{nil, {0}, connectFrame()[:20]} {
+		c := t.dial()
+		t.ok(c.WriteRaw(sent))
+		t.closed(c)
+	}
 }
 
 func skipACLLetsEverybodyDoEverything(t *T) {

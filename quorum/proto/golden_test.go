@@ -159,7 +159,7 @@ func TestFramesOfJavaDecodeAndEncodeToThemselves(t *testing.T) {
 	for _, op := range []zk.Op{
 		zk.OpCreate, zk.OpCreate2, zk.OpCreateContainer, zk.OpCreateTTL, zk.OpDelete, zk.OpExists, zk.OpGetData,
 		zk.OpSetData, zk.OpGetACL, zk.OpSetACL, zk.OpGetChildren, zk.OpGetChildren2, zk.OpSync, zk.OpPing, zk.OpMulti,
-		zk.OpMultiRead, zk.OpReconfig, zk.OpCheckWatches, zk.OpAuth, zk.OpSetWatches, zk.OpSetWatches2, zk.OpAddWatch,
+		zk.OpMultiRead, zk.OpReconfig, zk.OpCheckWatches, zk.OpRemoveWatches, zk.OpAuth, zk.OpSetWatches, zk.OpSetWatches2, zk.OpAddWatch,
 		zk.OpWhoAmI, zk.OpGetEphemerals, zk.OpGetAllChildrenNumber, zk.OpCloseSession,
 	} {
 		if seen[">"+op.String()] == 0 || seen["<"+op.String()] == 0 {

@@ -140,6 +140,8 @@ func (c *conn) requestsRead() error {
 	for {
 		again, err := c.handleFrames()
 		c.s.stats.PacketsReceived.Add(c.takeReceived())
+		c.s.stats.BytesReceived.Add(c.in.read)
+		c.in.read = 0
 		if len(c.requests) > 0 {
 			c.s.stats.Outstanding.Add(int64(len(c.requests)))
 			c.s.cfg.Replica.Submit(c.requests)

@@ -29,8 +29,8 @@ type inbox struct {
 
 	pooled     *[readBytes]byte // what buf views, or nil if buf is a larger one of its own
 	buf        []byte
-	begin, end int // unread bytes
-	read       int64
+	begin, end int   // unread bytes
+	read       int64 // bytes that came in; its reader sets it back
 
 	attempt func(fd uintptr) bool // bound once, so that reading does not allocate
 	n       int

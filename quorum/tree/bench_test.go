@@ -103,11 +103,14 @@ func BenchmarkApplyCreate(b *testing.B) {
 }
 
 func BenchmarkApplySetData(b *testing.B) {
-	for _, frozen := range []bool{false, true} {
-		b.Run(fmt.Sprintf("view=%v", frozen), func(b *testing.B) {
-			t, paths := benchTree(benchNodes), benchPaths(benchNodes)
+	for _, test := range []struct {
+		nodes  int
+		frozen bool
+	}{{1000, false}, {benchNodes, false}, {benchNodes, true}} {
+		b.Run(fmt.Sprintf("%d/view=%v", test.nodes, test.frozen), func(b *testing.B) {
+			t, paths := benchTree(test.nodes), benchPaths(test.nodes)
 			txn := proto.Txn{Body: proto.TxnBody{Type: zk.OpSetData, Data: make([]byte, 100)}}
-			if frozen {
+			if test.frozen {
 				defer t.Freeze().Release()
 			}
 			var events []Event
@@ -117,7 +120,7 @@ func BenchmarkApplySetData(b *testing.B) {
 				txn.Header.Zxid++
 				txn.Body.Path, txn.Body.Version = paths[i], txn.Body.Version+1
 				_, events = t.Apply(&txn, events[:0])
-				if i++; i == benchNodes {
+				if i++; i == test.nodes {
 					i = 0
 				}
 			}

@@ -13,32 +13,31 @@ func (t *Tree) link(parent, id NodeID) {
 	e := t.mutExt(parent)
 	first := e.child
 	e.children++
+	t.mutNode(id).parent = parent
 	if first == 0 {
 		e.child = id
-		n := t.mutNode(id)
-		n.parent, n.next, n.prev = parent, id, id
+		*t.mutRing(id) = ring{id, id}
 		return
 	}
-	last := t.node(first).prev
-	n := t.mutNode(id)
-	n.parent, n.next, n.prev = parent, first, last
-	t.mutNode(last).next = id
-	t.mutNode(first).prev = id
+	last := t.ring(first).prev
+	*t.mutRing(id) = ring{first, last}
+	t.mutRing(last).next = id
+	t.mutRing(first).prev = id
 }
 
 func (t *Tree) unlink(id NodeID) {
-	n := *t.node(id)
-	e := t.exts.mut(t.node(n.parent).ext)
+	r := *t.ring(id)
+	e := t.exts.mut(t.node(t.node(id).parent).ext)
 	e.children--
 	switch {
 	case e.children == 0:
 		e.child = 0
 		return
 	case e.child == id:
-		e.child = n.next
+		e.child = r.next
 	}
-	t.mutNode(n.prev).next = n.next
-	t.mutNode(n.next).prev = n.prev
+	t.mutRing(r.prev).next = r.next
+	t.mutRing(r.next).prev = r.prev
 }
 
 // NumChildren returns the number of children.
@@ -56,7 +55,7 @@ func (s *store) childIDs(id NodeID) iter.Seq[NodeID] {
 			if !yield(child) {
 				return
 			}
-			if child = s.node(child).next; child == first {
+			if child = s.ring(child).next; child == first {
 				return
 			}
 		}
@@ -79,9 +78,8 @@ func (t *Tree) Children(id NodeID) iter.Seq[string] {
 func (t *Tree) AppendChildNames(b []byte, id NodeID) []byte {
 	e := t.extOf(t.node(id))
 	for child := e.child; child != 0; {
-		n := t.node(child)
-		b = jute.AppendBuffer(b, t.name(n))
-		if child = n.next; child == e.child {
+		b = jute.AppendBuffer(b, t.name(t.node(child)))
+		if child = t.ring(child).next; child == e.child {
 			break
 		}
 	}
@@ -139,13 +137,13 @@ func (s *store) below(top NodeID) iter.Seq[NodeID] {
 			if id == top {
 				return
 			}
-			id = s.node(id).next
+			id = s.ring(id).next
 		}
 	}
 }
 
 // lastOfRing reports whether id is its parent's last child.
 func (s *store) lastOfRing(id NodeID) bool {
-	n := s.node(id)
-	return s.exts.at(s.node(n.parent).ext).child == n.next
+	parent := s.node(s.node(id).parent)
+	return s.exts.at(parent.ext).child == s.ring(id).next
 }

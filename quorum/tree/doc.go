@@ -12,22 +12,25 @@
 // Millions of znodes must neither cost the memory of millions of Go objects nor be walked by the
 // garbage collector, so nothing that is kept per znode holds a Go pointer:
 //
-//	NodeID ─> page[id>>8] ─> node 72 bytes ─┬─> ext   40 bytes, only where needed
-//	   ^                                    ├─> block  in the byte arena
-//	   └── index: path hash -> NodeID       └─> ACL    interned, counted
+//	index: path hash ──> NodeID ──> page id>>8, item id&255 ──> node ─┬─> block, in the byte arena
+//	                                                                  ├─> ext, where it has one
+//	                                                                  └─> ACL, interned and counted
 //
-//	node   | czxid 8 | mzxid 8 | ctime 8 | mtime 8 | version 4 | CRC prefix 4 |
-//	       | parent 4 | next 4 | prev 4 | ext 4 | acl 4 | block 4 | name len 4 | data len 4 |
-//	ext    | owner 8 | pzxid 8 | cversion 4 | aversion 4 | first child 4 | children 4 |
-//	       | previous 4 and next 4 of the same owner |
-//	block  | name | data |          rounded up to its size class
-//	index  | hash 4 | next in bucket 4 |  per node, and 4 bytes per bucket
+//	node    64 bytes  | block 4 | name len 4 | data len 4 | parent 4 | ext 4 | ACL 4 | CRC prefix 4 |
+//	                  | version 4 | czxid 8 | mzxid 8 | ctime 8 | mtime 8 |
+//	ring     8 bytes  | next child of the parent 4 | previous one 4 |
+//	ext     40 bytes  | owner 8 | pzxid 8 | cversion 4 | aversion 4 | first child 4 | children 4 |
+//	                  | previous node of the same owner 4 | next one 4 |
+//	block             | name | data |  rounded up to its size class
+//	bucket  64 bytes  | hash 4, NodeID 4 | six more | used 4 | overflow bucket 4 |
 //
 // A znode without ext has no owner, no children and never had any, aversion 0, and the pzxid of
 // its creation. Children of one parent are a ring through next and prev in order of creation, so
 // that one child and a million cost the same per child. A block of n bytes comes from 64 KiB chunks
 // of one size class each; beyond 16 KiB it is a Go slice of its own. The index is a linear hash
-// table: it grows by one bucket at a time and never stops to rehash.
+// table with five nodes per bucket: it grows by one bucket at a time and never stops to rehash.
+//
+// A read touches four cache lines that only it wants: bucket, node, and the block's first two.
 //
 // # Snapshots
 //

@@ -31,6 +31,16 @@ func TestReadsAllocateNothing(t *testing.T) {
 	}
 }
 
+// TestAZnodeCostsLessThan210Bytes: 100 bytes of data and a name of 9; BenchmarkBytesPerZnode
+// measures the same on the heap.
+func TestAZnodeCostsLessThan210Bytes(t *testing.T) {
+	const nodes = 100_000
+	empty := New(Options{}).MemoryBytes()
+	if got := (benchTree(nodes).MemoryBytes() - empty) / nodes; got < 150 || got > 210 {
+		t.Errorf("%d bytes", got)
+	}
+}
+
 func TestChildNamesAreUstringsInOrderOfCreation(t *testing.T) {
 	tree := New(Options{})
 	for i, name := range []string{"b", "a", "ü", "c"} {

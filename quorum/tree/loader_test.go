@@ -162,7 +162,7 @@ func TestAMissingACLMustBeMendedByTheLog(t *testing.T) {
 			switch {
 			case test.left == "" && err != nil:
 				t.Errorf("error %v", err)
-			case test.left != "" && (!ok || missing.Path != test.left || missing.ID != 5 || missing.Lists != 1):
+			case test.left != "" && (!ok || missing.Path != test.left || missing.ID != 5 || missing.Lists != 1 || !strings.Contains(err.Error(), test.left)):
 				t.Errorf("error %v, want one that names %s", err, test.left)
 			}
 			checkInvariants(t, tree)

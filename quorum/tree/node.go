@@ -12,21 +12,24 @@ type NodeID uint32
 // rootID is the root's id, always.
 const rootID NodeID = 1
 
-// node is what every znode has. Zero parent and id other than rootID: free, and next leads to the
-// next free one.
+// node is what every znode has and what reading it takes: one cache line. A node that is neither
+// the root nor has a parent is free.
 type node struct {
-	czxid, mzxid zk.Zxid
-	ctime, mtime int64
-	version      int32
-	prefix       uint32 // CRC32 over path and data
-	parent       NodeID
-	next, prev   NodeID // ring of the parent's children
-	ext          uint32 // 0: all fields of ext have their defaults
-	acl          uint32 // index into aclTable
 	block        uint32 // name, then data
 	nameLen      uint32
 	dataLen      int32 // -1: null
+	parent       NodeID
+	ext          uint32 // 0: all fields of ext have their defaults
+	acl          uint32 // index into aclTable
+	prefix       uint32 // CRC32 over path and data
+	version      int32
+	czxid, mzxid zk.Zxid
+	ctime, mtime int64
 }
+
+// ring links the children of one parent, in a circle in order of creation. Of a free node, next
+// leads to the next free one.
+type ring struct{ next, prev NodeID }
 
 // blockSize returns the size of n's block.
 func (n *node) blockSize() int { return int(n.nameLen) + max(int(n.dataLen), 0) }
@@ -55,6 +58,7 @@ func (s *store) extOf(n *node) ext {
 // store is what a view shares with the tree: nodes and their names and data.
 type store struct {
 	nodes slab[node]
+	rings slab[ring] // by NodeID
 	exts  slab[ext]
 	arena arena
 	// Heads of the lists of free nodes and exts.
@@ -68,13 +72,18 @@ type store struct {
 func newStore() store {
 	s := store{arena: newArena()}
 	s.nodes.extend() // 0 is no node
-	s.exts.extend()  // 0 is no ext
+	s.rings.extend()
+	s.exts.extend() // 0 is no ext
 	return s
 }
 
 func (s *store) node(id NodeID) *node { return s.nodes.at(uint32(id)) }
 
 func (s *store) mutNode(id NodeID) *node { return s.nodes.mut(uint32(id)) }
+
+func (s *store) ring(id NodeID) *ring { return s.rings.at(uint32(id)) }
+
+func (s *store) mutRing(id NodeID) *ring { return s.rings.mut(uint32(id)) }
 
 // name returns a view of n's name, "" for the root.
 func (s *store) name(n *node) []byte {
@@ -94,9 +103,10 @@ func (s *store) data(n *node) []byte {
 func (s *store) newNode(name string, data []byte) NodeID {
 	id := s.freeNode
 	if id != 0 {
-		s.freeNode = s.node(id).next
+		s.freeNode = s.ring(id).next
 	} else {
 		id = NodeID(s.nodes.extend())
+		s.rings.extend()
 		if id == 0 {
 			panic("tree: more than 2^32 nodes")
 		}
@@ -120,7 +130,8 @@ func (s *store) dropNode(id NodeID) {
 		*s.exts.mut(n.ext) = ext{child: NodeID(s.freeExt)}
 		s.freeExt = n.ext
 	}
-	*n = node{next: s.freeNode}
+	*n = node{}
+	s.mutRing(id).next = s.freeNode
 	s.freeNode = id
 }
 

@@ -203,7 +203,7 @@ func (t *Tree) DataBytes() int64 { return t.dataBytes }
 // MemoryBytes returns about how much memory the tree holds, without what views hold beside.
 func (t *Tree) MemoryBytes() int64 {
 	const mapEntry = 40 // of the small maps, a guess
-	return t.nodes.memoryBytes() + t.exts.memoryBytes() + t.acls.entries.memoryBytes() +
+	return t.nodes.memoryBytes() + t.rings.memoryBytes() + t.exts.memoryBytes() + t.acls.entries.memoryBytes() +
 		t.arena.memoryBytes() + t.index.memoryBytes() +
 		int64(len(t.acls.index)+t.sessions.len()+len(t.owners.sessions)+len(t.quotas))*mapEntry
 }

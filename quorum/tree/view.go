@@ -30,6 +30,7 @@ func (t *Tree) Freeze() *View {
 	v := &View{
 		store: store{
 			nodes: slab[node]{pages: t.nodes.freeze()},
+			rings: slab[ring]{pages: t.rings.freeze()},
 			exts:  slab[ext]{pages: t.exts.freeze()},
 			arena: arena{blocks: blocks{slices.Clone(t.arena.chunks), slices.Clone(t.arena.large)}},
 		},
@@ -59,7 +60,8 @@ func (v *View) Release() {
 	if n := len(t.views); n > 0 {
 		shared = t.views[n-1].number
 	}
-	t.nodes.shared, t.exts.shared, t.acls.entries.shared = shared, shared, shared
+	t.nodes.shared, t.rings.shared = shared, shared
+	t.exts.shared, t.acls.entries.shared = shared, shared
 	*v = View{tree: t}
 }
 
@@ -125,7 +127,7 @@ func (v *View) Nodes(f func(path []byte, data []byte, aclID int64, s *proto.Stat
 			if id == rootID {
 				return nil
 			}
-			id = v.node(id).next
+			id = v.ring(id).next
 		}
 		path = append(path[:ends[len(ends)-1]], '/')
 		path = append(path, v.name(v.node(id))...)

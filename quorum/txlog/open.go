@@ -129,9 +129,11 @@ func (e *ending) inspect() error {
 		// ZooKeeper may have begun to log earlier txns again in the last file: then the end of the
 		// history is in the file before. Damage there is for those to judge who need to read it.
 		before := e.files[n-1]
-		if last, err := e.highest(before); err == nil {
-			e.last = max(e.last, last)
+		last, err := e.highest(before)
+		if err != nil {
+			return fmt.Errorf("txlog: %w", err)
 		}
+		e.last = max(e.last, last)
 	}
 	return nil
 }

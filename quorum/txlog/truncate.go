@@ -18,8 +18,9 @@ type cutPoint struct {
 // Truncate removes every record above to, durably, and nothing else. The next append must follow to
 // and starts a new file. Open readers end with ErrTruncated.
 //
-// ErrNotInLog: the log holds no record to, and is unchanged; the caller must not guess. Any other
-// error is final. A crash meanwhile leaves a log without a gap that ends at or above to.
+// ErrNotInLog: the log holds no record to, and is unchanged; the caller must not guess. After an
+// error of reading it is unchanged, too; one of writing is final. A crash meanwhile leaves a log
+// without a gap that ends at or above to.
 func (l *Log) Truncate(to zk.Zxid) error {
 	l.disk.Lock()
 	defer l.disk.Unlock()
@@ -73,16 +74,14 @@ func (l *Log) cutsAbove(files []logFile, to zk.Zxid) ([]cutPoint, error) {
 		newest := i == len(files)-1
 		c, found, err := l.cutAbove(file, to)
 		switch {
-		case err != nil && newest:
+		case err != nil:
 			return nil, err
 		case newest && !found:
 			return nil, fmt.Errorf("%w: %v", ErrNotInLog, to)
-		case err != nil, !newest && c.offset < 0:
+		case c.offset < 0: // the history above to does not reach back into this file
 			return cuts, nil
 		}
-		if c.offset >= 0 || newest {
-			cuts = append(cuts, c)
-		}
+		cuts = append(cuts, c)
 	}
 	return cuts, nil
 }
@@ -163,13 +162,7 @@ func cutFile(fsys vfs.FS, name string, offset int64) error {
 func (l *Log) PurgeBelow(keep zk.Zxid) (removed []string, err error) {
 	for {
 		l.mu.Lock()
-		// Of a file that ZooKeeper wrote, the next one may repeat the end, so that its name does not
-		// tell where the file ends; that of the next but one does.
-		need := 1
-		if len(l.files) > 0 && l.files[0].end < 0 {
-			need = 2
-		}
-		if len(l.files) <= need || l.files[need].first > keep+1 {
+		if len(l.files) < 2 || l.files[1].first > keep+1 {
 			l.mu.Unlock()
 			return removed, nil
 		}

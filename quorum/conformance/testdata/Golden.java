@@ -115,7 +115,7 @@ public class Golden {
         zk.exists("/golden/later", one);
         zk.getChildren("/golden", one);
         zk.removeWatches("/golden/a", two, Watcher.WatcherType.Data, false); // one stays: checkWatches
-        zk.removeWatches("/golden/a", one, Watcher.WatcherType.Data, false);
+        zk.removeAllWatches("/golden/a", Watcher.WatcherType.Data, false); // removeWatches
         zk.getData("/golden/a", one, null);
         cut(zk); // setWatches
         zk.addWatch("/golden/p", one, AddWatchMode.PERSISTENT);

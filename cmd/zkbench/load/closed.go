@@ -1,0 +1,73 @@
+package load
+
+import (
+	"sync"
+	"time"
+
+	"zkd/cmd/zkbench/wire"
+)
+
+// Closed keeps depth requests outstanding on each stream while the window lasts, and returns the
+// latencies of the replies that arrived in its counted part. An error of a request or a connection
+// ends its stream and is returned beside what was measured.
+func Closed(streams []Stream, depth int, w Window) (*Histogram, error) {
+	return closed(streams, depth, w, 1<<62)
+}
+
+// ClosedCount makes count requests on each stream, within limit in all.
+func ClosedCount(streams []Stream, depth int, count int64, limit time.Duration) (*Histogram, error) {
+	return closed(streams, depth, NewWindow(0, limit), count)
+}
+
+func closed(streams []Stream, depth int, w Window, count int64) (*Histogram, error) {
+	all := make([]outcome, len(streams))
+	var wg sync.WaitGroup
+	for i, s := range streams {
+		s.Conn.SetDeadline(w.End.Add(Drain))
+		wg.Go(func() { all[i].err = s.closed(depth, w, count, &all[i].latency) })
+	}
+	wg.Wait()
+	return merge(all)
+}
+
+func (s Stream) closed(depth int, w Window, count int64, latency *Histogram) error {
+	begun := make([]time.Time, depth) // of request n at n % depth
+	var issued, answered int64
+	var reply wire.Reply
+	for now := time.Now(); ; {
+		first := issued
+		for room := min(answered+int64(depth), count); issued < room && now.Before(w.End); issued++ {
+			s.Work.Issue(s.Conn, issued)
+		}
+		if issued == answered {
+			return nil
+		}
+		now = time.Now()
+		for ; first < issued; first++ {
+			begun[first%int64(depth)] = now
+		}
+		if err := s.Conn.Flush(); err != nil {
+			return err
+		}
+		if err := s.Conn.Fill(); err != nil {
+			return err
+		}
+		now = time.Now()
+		for {
+			ok, err := s.Conn.Next(&reply)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+			if err := s.Work.Check(&reply, answered); err != nil {
+				return err
+			}
+			if w.Counts(now) {
+				latency.Add(now.Sub(begun[answered%int64(depth)]))
+			}
+			answered++
+		}
+	}
+}

@@ -469,3 +469,22 @@ func TestLoggerTakesItsLevelAndRefusesWhatItDoesNotKnow(t *testing.T) {
 		}
 	}
 }
+
+func TestGarbageIsBoundedInBytesAndForLargeTreesInShare(t *testing.T) {
+	tests := map[string]struct {
+		live uint64
+		want int
+	}{
+		"an empty server collects rarely":       {0, gcMostPercent},
+		"a small heap gets the headroom":        {32 << 20, 100},
+		"a large one a quarter of itself":       {1 << 30, gcLeastPercent},
+		"and the change between them is smooth": {64 << 20, 50},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := gcPercent(tc.live); got != tc.want {
+				t.Errorf("gcPercent(%d) = %d, want %d", tc.live, got, tc.want)
+			}
+		})
+	}
+}

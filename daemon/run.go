@@ -72,7 +72,11 @@ type process struct {
 var errStopRequested = errors.New("stop requested")
 
 func (d *process) run(ctx context.Context) error {
-	tuneGC(d.log)
+	gcCtx, stopGC := context.WithCancel(context.WithoutCancel(ctx))
+	var gc sync.WaitGroup
+	gc.Go(func() { tuneGC(gcCtx, d.log) })
+	defer gc.Wait()
+	defer stopGC()
 	qc, err := quorumConfig(d.cfg, d.deps.Build.Version, d.log)
 	if err != nil {
 		return err

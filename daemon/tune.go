@@ -2,32 +2,64 @@ package daemon
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 )
 
-// gcPercent is how much the heap may grow between two collections, in percent of what is live.
-const gcPercent = 100
+const (
+	// gcHeadroom is how much garbage may gather between two collections: enough that a small server
+	// under load collects a few times a second.
+	gcHeadroom = 32 << 20
+	// gcLeastPercent bounds that from below for large trees. It may be low: the tree holds next to no
+	// pointers, so that a collection costs little however large it is.
+	gcLeastPercent, gcMostPercent = 25, 800
+	// gcEvery is how often the share is fitted to the heap.
+	gcEvery = 5 * time.Second
+)
 
 // tuneGC sets the limits of the garbage collector, where the environment (GOGC, GOMEMLIMIT) does not:
-// in a control group with a memory limit, as MemoryMax= of the unit sets one, the collector works
-// harder from nine tenths of it on, rather than let the kernel end the process.
-func tuneGC(log *zap.Logger) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+// garbage is bounded in bytes rather than as a share of the tree, and in a control group with a memory
+// limit, as MemoryMax= of the unit sets one, the collector works harder from nine tenths of it on,
+// rather than let the kernel end the process. It returns when ctx ends.
+func tuneGC(ctx context.Context, log *zap.Logger) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		if limit := memoryLimit(os.ReadFile); limit > 0 {
+			debug.SetMemoryLimit(limit / 10 * 9)
+			log.Info("memory limit of the control group found", zap.Int64("limit_bytes", limit))
+		}
 	}
-	if os.Getenv("GOMEMLIMIT") != "" {
+	if os.Getenv("GOGC") != "" {
 		return
 	}
-	if limit := memoryLimit(os.ReadFile); limit > 0 {
-		debug.SetMemoryLimit(limit / 10 * 9)
-		log.Info("memory limit of the control group found", zap.Int64("limit_bytes", limit))
+	ticker := time.NewTicker(gcEvery)
+	defer ticker.Stop()
+	for set := 0; ; {
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		metrics.Read(live)
+		// Setting it stops the world for a moment: only for a change that matters.
+		if want := gcPercent(live[0].Value.Uint64()); want < set*9/10 || want > set*11/10 {
+			debug.SetGCPercent(want)
+			set = want
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
 	}
+}
+
+// gcPercent is how much the heap may grow between two collections, in percent of what is live.
+func gcPercent(liveBytes uint64) int {
+	return int(min(max(gcHeadroom*100/max(liveBytes, 1<<20), gcLeastPercent), gcMostPercent))
 }
 
 // memoryLimit returns the least memory.max, in bytes, of the process's control group (version 2) and

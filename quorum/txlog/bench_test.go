@@ -1,6 +1,7 @@
 package txlog
 
 import (
+	"encoding/binary"
 	"os"
 	"testing"
 
@@ -19,7 +20,7 @@ func BenchmarkSync(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		z++
-		copy(txn[zxidOffset:], payload(z, minPayload)[zxidOffset:zxidOffset+8])
+		binary.BigEndian.PutUint64(txn[zxidOffset:], uint64(z))
 		check(b, l.Append(z, txn))
 		check(b, l.Sync())
 	}
@@ -49,9 +50,7 @@ func BenchmarkAppend(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		z++
-		for i := range 8 {
-			txn[zxidOffset+i] = byte(z >> (56 - 8*i))
-		}
+		binary.BigEndian.PutUint64(txn[zxidOffset:], uint64(z))
 		check(b, l.Append(z, txn))
 		if z%1000 == 0 {
 			l.mu.Lock()

@@ -13,11 +13,6 @@ import (
 // promise is what a log owes at a moment: at least everything up to acked, at most up to appended.
 type promise struct{ acked, appended atomic.Int64 }
 
-func (p *promise) set(acked, appended zk.Zxid) {
-	p.acked.Store(int64(acked))
-	p.appended.Store(int64(appended))
-}
-
 // run drives a log through appending, group commit, rolling, truncation, purging and reopening.
 func (p *promise) run(t *testing.T, fsys vfs.FS, o Options) {
 	t.Helper()

@@ -20,6 +20,9 @@ const (
 	// leave anything, which is what recovery allows for a torn tail.
 	batchBytes = 4 << 20
 
+	// spareBytes bounds the buffer that is kept for the next batch.
+	spareBytes = 1 << 20
+
 	// allocChunk bounds how much is allocated at once. Each chunk is written twice, once as zeros,
 	// and what a file has left of it is given back when the file is left.
 	allocChunk = 4 << 20
@@ -76,7 +79,8 @@ type Log struct {
 	mu         sync.Mutex
 	err        error // final
 	pending    []*segment
-	spare      []byte
+	spare      *segment // one, and one list, to use again
+	spareList  []*segment
 	last       zk.Zxid
 	durable    zk.Zxid
 	newFile    bool // the next append starts a file
@@ -141,8 +145,11 @@ func (l *Log) Append(zxid zk.Zxid, payload []byte) error {
 		seg = l.pending[n-1]
 	}
 	if seg == nil || l.newFile || len(seg.buf)+size > batchBytes {
-		seg = &segment{buf: l.spare[:0], first: zxid, newFile: l.newFile}
-		l.spare, l.newFile = nil, false
+		if seg, l.spare = l.spare, nil; seg == nil {
+			seg = new(segment)
+		}
+		*seg = segment{buf: seg.buf[:0], first: zxid, newFile: l.newFile}
+		l.newFile = false
 		l.pending = append(l.pending, seg)
 	}
 	seg.buf = appendFrame(seg.buf, payload)
@@ -164,18 +171,26 @@ func (l *Log) Sync() error {
 func (l *Log) flush() error {
 	l.mu.Lock()
 	segments, err := l.pending, l.err
-	l.pending = nil
-	l.mu.Unlock()
 	if err != nil || len(segments) == 0 {
+		l.mu.Unlock()
 		return err
 	}
+	l.pending, l.spareList = l.spareList[:0], nil
+	l.mu.Unlock()
 	for _, seg := range segments {
 		if err := l.write(seg); err != nil {
 			return l.fail(err)
 		}
 	}
 	l.bg.afterSync(l)
-	return l.failed()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if last := segments[len(segments)-1]; cap(last.buf) <= spareBytes {
+		l.spare = last
+	}
+	clear(segments)
+	l.spareList = segments[:0]
+	return l.err
 }
 
 // write makes one segment durable.
@@ -202,9 +217,6 @@ func (l *Log) write(seg *segment) error {
 	l.durable = seg.last
 	l.synced = mark{open: true, file: a.first, offset: a.end, zxid: max(seg.last, l.forgotten)}
 	l.files[len(l.files)-1].end = a.end
-	if l.spare == nil && cap(seg.buf) <= batchBytes {
-		l.spare = seg.buf
-	}
 	return nil
 }
 

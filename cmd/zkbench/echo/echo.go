@@ -77,10 +77,15 @@ func Answer(conn net.Conn, data []byte) error {
 			}
 			out, closing = appendReply(out, frame, got)
 		}
-		if _, err := conn.Write(out); err != nil || closing {
-			return err
+		if len(out) > 0 {
+			if _, err := conn.Write(out); err != nil {
+				return err
+			}
+			out = out[:0]
 		}
-		out = out[:0]
+		if closing {
+			return nil
+		}
 		in = in[:copy(in[:cap(in)], rest)]
 	}
 }

@@ -1,36 +1,33 @@
 package load
 
 import (
+	"math"
 	"sync"
 	"time"
 
 	"zkd/cmd/zkbench/wire"
 )
 
-// Closed keeps depth requests outstanding on each stream while the window lasts, and returns the
-// latencies of the replies that arrived in its counted part. An error of a request or a connection
-// ends its stream and is returned beside what was measured.
+// Closed keeps depth requests outstanding on each stream until the window ends or the stream has made
+// all that it may, and returns the latencies of the replies that arrived in the counted part of the
+// window. An error of a request or a connection ends its stream and is returned beside what was
+// measured.
 func Closed(streams []Stream, depth int, w Window) (*Histogram, error) {
-	return closed(streams, depth, w, 1<<62)
-}
-
-// ClosedCount makes count requests on each stream, within limit in all.
-func ClosedCount(streams []Stream, depth int, count int64, limit time.Duration) (*Histogram, error) {
-	return closed(streams, depth, NewWindow(0, limit), count)
-}
-
-func closed(streams []Stream, depth int, w Window, count int64) (*Histogram, error) {
 	all := make([]outcome, len(streams))
 	var wg sync.WaitGroup
 	for i, s := range streams {
 		s.Conn.SetDeadline(w.End.Add(Drain))
-		wg.Go(func() { all[i].err = s.closed(depth, w, count, &all[i].latency) })
+		wg.Go(func() { all[i].err = s.closed(depth, w, &all[i].latency) })
 	}
 	wg.Wait()
 	return merge(all)
 }
 
-func (s Stream) closed(depth int, w Window, count int64, latency *Histogram) error {
+func (s Stream) closed(depth int, w Window, latency *Histogram) error {
+	count := s.Count
+	if count == 0 {
+		count = math.MaxInt64
+	}
 	begun := make([]time.Time, depth) // of request n at n % depth
 	var issued, answered int64
 	var reply wire.Reply

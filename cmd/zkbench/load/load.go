@@ -28,6 +28,8 @@ type Work interface {
 type Stream struct {
 	Conn *wire.Conn
 	Work Work
+	// Count is how many requests a closed loop makes at most, 0 for no bound.
+	Count int64
 }
 
 // Window is the time of a run: requests are made from Open to End and counted from Begin to End.

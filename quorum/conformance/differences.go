@@ -106,6 +106,7 @@ var modeInMulti = zkdStaysBefore("unknown-mode-in-multi", "3.9.0")
 var (
 	internalOpsRefused = onlyZkd("internal-ops-refused")
 	modeFitsOp         = onlyZkd("create-mode-fits-op")
+	nullPath           = onlyZkd("null-path")
 	wordsByDefault     = onlyZkd("four-letter-words-by-default")
 )
 
@@ -113,5 +114,5 @@ var (
 var differences = []*Difference{
 	notificationZxid, existsNeedsRead, eventsNeedRead, topLevelCheck, ipv6ACL, watcherTypes, additiveModes,
 	modeInMulti, create2InMulti, checkWatchesOfOthers,
-	internalOpsRefused, modeFitsOp, wordsByDefault,
+	internalOpsRefused, modeFitsOp, nullPath, wordsByDefault,
 }

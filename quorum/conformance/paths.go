@@ -3,6 +3,7 @@ package conformance
 import (
 	"strings"
 
+	"zkd/quorum/jute"
 	"zkd/quorum/proto"
 	"zkd/quorum/zk"
 )
@@ -16,6 +17,7 @@ var pathCases = group{name: "paths", cases: []func(*T){
 	existsRefusesNUL,
 	longPathsAreAccepted,
 	unicodePathsAreAccepted,
+	nullPathIsRefused,
 }}
 
 // pathVerdicts says what create answers for a path below an existing node R. Where the part before
@@ -176,4 +178,21 @@ func unicodePathsAreAccepted(t *T) {
 	names, err := c.GetChildren(t.root, false)
 	t.ok(err)
 	sameItems(t, "names", names, "grün", "中文", "Ω", "é", "e\u0301")
+}
+
+func nullPathIsRefused(t *T) {
+	c := t.open()
+	null := jute.AppendInt(nil, -1)
+	for op, want := range map[zk.Op]zk.Code{zk.OpCreate: zk.ErrBadArguments, zk.OpSetData: zk.ErrBadArguments, zk.OpGetData: zk.ErrNoNode} {
+		record := jute.AppendInt(jute.AppendInt(null, -1), -1) // data and version
+		if op == zk.OpCreate {
+			record = jute.AppendInt(proto.AppendACLs(jute.AppendInt(null, -1), proto.OpenACL), 0)
+		}
+		if !t.has(nullPath) {
+			want = zk.ErrMarshalling
+		}
+		reply, err := c.Call(op, record)
+		t.ok(err)
+		equal(t, op.String(), reply.Err, want)
+	}
 }

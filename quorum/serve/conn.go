@@ -282,7 +282,7 @@ func (c *conn) Applied(v *replica.View, o *replica.Outcome) (flush bool) {
 	c.finishWrite(w.header, o.Zxid, w.began)
 	done := int64(0)
 	began := w.began
-	for c.head < len(c.queue) && !c.queue[c.head].write && !c.ending {
+	for c.head < len(c.queue) && !c.queue[c.head].write && !c.ending && c.out.size() <= outCut {
 		w := c.pop()
 		c.read(v, w.header, w.body)
 		done++

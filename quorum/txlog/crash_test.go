@@ -84,7 +84,7 @@ type moment struct {
 	seed            uint64
 }
 
-// Source: R8, R10, R18; users.md fault 2.
+// Source: R8, R10, R18.
 func TestPowerLossAtAnyMomentLosesNothingThatSyncReturnedFor(t *testing.T) {
 	const seeds = 8
 	for name, o := range map[string]Options{
@@ -164,7 +164,7 @@ func TestWhatOpenReportsIsDurable(t *testing.T) {
 	expect(t, l, 1, 6)
 }
 
-// Source: R22; users.md fault 15. The kernel believes pages of a failed fsync to be clean.
+// Source: R22. The kernel believes pages of a failed fsync to be clean.
 func TestWhatOpenReportsIsDurableAlsoBehindAFailedFsync(t *testing.T) {
 	m := vfs.NewMem()
 	broken := false

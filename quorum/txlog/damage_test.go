@@ -46,7 +46,6 @@ func lastRecord(b []byte, last zk.Zxid) (start, end int) {
 	return end - frameSize - sizeOf(last), end
 }
 
-// Source: users.md fault 3.
 func TestTornTailIsCutAtEveryByteOfTheLastRecord(t *testing.T) {
 	const last = 9
 	for _, from := range origins() {
@@ -90,7 +89,7 @@ func TestTornTailIsCutAtEveryByteOfTheLastRecord(t *testing.T) {
 	}
 }
 
-// Source: users.md fault 5: each byte class of a record in the middle and of the last one.
+// Each byte class of a record in the middle and of the last one.
 func TestAFlippedBitIsDamageAndChangesNothing(t *testing.T) {
 	const last = 9
 	classes := map[string]func(size int) int{
@@ -223,7 +222,7 @@ func TestALogThatEndsBelowItsMarkSaysSoUntilItHasPassedIt(t *testing.T) {
 	}
 }
 
-// Source: ZOOKEEPER-2332, R10; users.md fault 4.
+// Source: ZOOKEEPER-2332, R10.
 func TestAnEmptyLastFileIsRemoved(t *testing.T) {
 	contents := map[string][]byte{
 		"without a byte":              {},

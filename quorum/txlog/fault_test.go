@@ -112,7 +112,7 @@ func tolerated(op vfs.Op, err error) bool {
 	return trimming || noRoomAhead
 }
 
-// Source: users.md faults 13 to 15.
+// Source: R22.
 func TestEveryFailedOperationSurfacesIsFinalAndLosesNothing(t *testing.T) {
 	changes := func(op vfs.Op) bool { return op.Kind.Changes() }
 	for name, c := range map[string]struct {

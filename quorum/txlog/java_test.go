@@ -9,7 +9,7 @@ import (
 	"zkd/quorum/zk"
 )
 
-// Logs as ZooKeeper leaves them. Source: quorum-protocol section 9.
+// Logs as ZooKeeper leaves them.
 func TestTxnsThatZooKeeperLoggedAgainAreSkipped(t *testing.T) {
 	for name, c := range map[string]struct {
 		files map[string][]byte

@@ -72,7 +72,7 @@ type Log struct {
 	// disk serialises what changes log files: Sync, Truncate, StartAfter, Close. It is taken
 	// before the locks of bg and mu.
 	disk   sync.Mutex
-	active *activeFile // nil until the first append after Open, Truncate and StartAfter
+	active *activeFile // nil until the first Sync after Open and Truncate
 	bg     background
 
 	// mu guards what follows and is held for moments only.

@@ -19,7 +19,7 @@ import (
 // three kinds, set one and failed to delete one, without its 64 MiB of padding.
 const javaFile = "testdata/java-3.8.0.log.1"
 
-// Source: quorum-protocol section 9, and the header of section 18.
+// Source: FileTxnLog and FileHeader of Apache ZooKeeper 3.9.
 func TestTheHeaderIsZooKeepers(t *testing.T) {
 	if got := hex.EncodeToString(fileHeader()); got != "5a4b4c47000000020000000000000000" {
 		t.Errorf("header %s", got)

@@ -62,7 +62,7 @@ func TestTruncateDropsWhatWasAppendedAndNotSynced(t *testing.T) {
 	expect(t, l, 1, 9)
 }
 
-// Source: known-bugs, TRUNC to a missing record.
+// Source: R11; ZooKeeper keeps the first record above z.
 func TestTruncateToAMissingTxnChangesNothing(t *testing.T) {
 	m := vfs.NewMem()
 	l, _ := mustOpen(t, m, small)

@@ -105,7 +105,7 @@ func TestVerifySaysThatALogEndsBelowItsMark(t *testing.T) {
 	}
 }
 
-// Source: users.md fault 5: a single server refuses and names zkd log repair.
+// A single server refuses and names zkd log repair.
 func TestRepairGivesUpWhatFollowsDamageAndKeepsIt(t *testing.T) {
 	m := vfs.NewMem()
 	l, _ := mustOpen(t, m, small)

@@ -200,24 +200,25 @@ func (c *Conn) Next(r *Reply) (ok bool, err error) {
 	return true, c.judge(&r.ReplyHeader)
 }
 
-// judge verifies the order of replies. Notifications up to ZooKeeper 3.8 bear zxid -1, and answers
-// of a server without any txn 0.
+// judge verifies the order of replies. The zxid of a notification says nothing about it (-1 up to
+// ZooKeeper 3.8, that of the causing txn since), nor does the 0 of a server without any txn.
 func (c *Conn) judge(h *proto.ReplyHeader) error {
+	if h.Xid == zk.XidNotification {
+		return nil
+	}
+	if h.Xid != zk.XidPing {
+		if h.Xid != c.answered+1 {
+			return fmt.Errorf("reply %d where %d was due", h.Xid, c.answered+1)
+		}
+		c.answered++
+	}
 	if h.Zxid > 0 {
 		if h.Zxid < c.zxid {
 			return fmt.Errorf("reply %d: zxid went back from %v to %v", h.Xid, c.zxid, h.Zxid)
 		}
 		c.zxid = h.Zxid
 	}
-	switch h.Xid {
-	case zk.XidNotification, zk.XidPing:
-		return nil
-	case c.answered + 1:
-		c.answered++
-		return nil
-	default:
-		return fmt.Errorf("reply %d where %d was due", h.Xid, c.answered+1)
-	}
+	return nil
 }
 
 // Await flushes and waits for one reply, which must not be an error.

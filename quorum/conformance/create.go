@@ -27,7 +27,7 @@ var createCases = group{name: "create", cases: []func(*T){
 	createParentIsCheckedBeforeThePermission,
 	createPermissionIsCheckedBeforeThePath,
 	createPathIsCheckedBeforeItsExistence,
-	createExistenceIsCheckedBeforeTheEphemeralParent,
+	createPathIsCheckedBeforeTheEphemeralParent,
 	containerIsCreatedEmptyOfTraces,
 	emptiedContainerIsReaped,
 	neverUsedContainerStays,
@@ -210,8 +210,7 @@ func createPathIsCheckedBeforeItsExistence(t *T) {
 	c.createFails(zk.ErrBadArguments, zk.OpCreate, proto.CreateRequest{Path: t.path("a/"), ACL: proto.OpenACL})
 }
 
-// A node below an ephemeral cannot exist; what can be seen is that the path comes first.
-func createExistenceIsCheckedBeforeTheEphemeralParent(t *T) {
+func createPathIsCheckedBeforeTheEphemeralParent(t *T) {
 	c := t.open()
 	p := c.create(t.path("e"), zk.ModeEphemeral)
 	c.createFails(zk.ErrBadArguments, zk.OpCreate, proto.CreateRequest{Path: p + "/.", ACL: proto.OpenACL})

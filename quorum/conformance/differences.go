@@ -100,7 +100,7 @@ var (
 )
 
 // zkd does on purpose what older releases do.
-var modeInMulti = zkdStaysBefore("unknown-mode-in-multi", "3.9.0")
+var modeInMulti = zkdStaysBefore("unknown-mode-in-multi", "3.8.2", "3.9.0")
 
 // zkd differs from every release here, on purpose.
 var (

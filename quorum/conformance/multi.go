@@ -241,7 +241,7 @@ func multiWithEmptyACLFails(t *T) {
 	c.multiFails([]zk.Code{zk.OK, zk.ErrInvalidACL}, createOp(a), bad)
 }
 
-// Releases up to 3.8 and zkd call it an invalid ACL; 3.9 stumbles over it while it reads.
+// Releases up to 3.8.1 and zkd call it an invalid ACL; later ones stumble over it while they read.
 func multiWithNullACLFails(t *T) {
 	c, a := t.open(), t.path("a")
 	results, err := c.Multi(createOp(a), rawclient.CreateOp(zk.OpCreate, proto.CreateRequest{Path: a + "/b"}))

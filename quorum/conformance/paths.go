@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"slices"
 	"strings"
 
 	"zkd/quorum/jute"
@@ -17,7 +18,8 @@ var pathCases = group{name: "paths", cases: []func(*T){
 	existsRefusesNUL,
 	longPathsAreAccepted,
 	unicodePathsAreAccepted,
-	nullPathIsRefused,
+	emptyPathIsTheRootToReads,
+	nullPathIsTheEmptyPath,
 }}
 
 // pathVerdicts says what create answers for a path below an existing node R. Where the part before
@@ -180,19 +182,33 @@ func unicodePathsAreAccepted(t *T) {
 	sameItems(t, "names", names, "grün", "中文", "Ω", "é", "e\u0301")
 }
 
-func nullPathIsRefused(t *T) {
+func emptyPathIsTheRootToReads(t *T) {
 	c := t.open()
-	null := jute.AppendInt(nil, -1)
-	for op, want := range map[zk.Op]zk.Code{zk.OpCreate: zk.ErrBadArguments, zk.OpSetData: zk.ErrBadArguments, zk.OpGetData: zk.ErrNoNode} {
-		record := jute.AppendInt(jute.AppendInt(null, -1), -1) // data and version
-		if op == zk.OpCreate {
-			record = jute.AppendInt(proto.AppendACLs(jute.AppendInt(null, -1), proto.OpenACL), 0)
-		}
-		if !t.has(nullPath) {
-			want = zk.ErrMarshalling
-		}
-		reply, err := c.Call(op, record)
+	for _, op := range []zk.Op{zk.OpExists, zk.OpGetData, zk.OpGetChildren, zk.OpGetChildren2} {
+		reply, err := c.Call(op, getDataRecord(""))
 		t.ok(err)
-		equal(t, op.String(), reply.Err, want)
+		equal(t, op.String(), reply.Err, zk.OK)
+	}
+}
+
+func nullPathIsTheEmptyPath(t *T) {
+	c := t.open()
+	null := slices.Clip(jute.AppendInt(nil, -1)) // each append to it makes a copy
+	created, read := zk.ErrMarshalling, zk.ErrMarshalling
+	if t.has(nullPath) {
+		created, read = zk.ErrBadArguments, zk.OK
+	}
+	for _, test := range []struct {
+		op     zk.Op
+		record []byte
+		want   zk.Code
+	}{
+		{zk.OpCreate, jute.AppendInt(proto.AppendACLs(jute.AppendInt(null, -1), proto.OpenACL), 0), created},
+		{zk.OpSetData, jute.AppendInt(jute.AppendInt(null, -1), -1), zk.ErrBadArguments},
+		{zk.OpGetData, jute.AppendBool(null, false), read},
+	} {
+		reply, err := c.Call(test.op, test.record)
+		t.ok(err)
+		equal(t, test.op.String(), reply.Err, test.want)
 	}
 }

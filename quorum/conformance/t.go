@@ -137,7 +137,9 @@ func (t *T) closed(c *conn) {
 
 // isClosed reports whether err says that the other side ended the connection. A server that closes
 // with bytes unread makes the kernel send an RST instead of a FIN.
-func isClosed(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) }
+func isClosed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
 
 // equal ends the case unless got is want.
 func equal[V comparable](t *T, what string, got, want V) {

@@ -77,7 +77,7 @@ func (c *Client) multi(op zk.Op, ops []SubOp) (results []SubResult, err error) {
 	return results, err
 }
 
-// DecodeMultiResponse reads the results of a multi or multiRead.
+// DecodeMultiResponse reads the results of a multi or multiRead; none if d fails.
 func DecodeMultiResponse(d *jute.Decoder) []SubResult {
 	var results []SubResult
 	for d.Err() == nil {
@@ -110,6 +110,9 @@ func DecodeMultiResponse(d *jute.Decoder) []SubResult {
 			d.Fail(fmt.Errorf("multi result of type %v", h.Type))
 		}
 		results = append(results, result)
+	}
+	if d.Err() != nil {
+		return nil
 	}
 	return results
 }

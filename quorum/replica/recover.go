@@ -55,6 +55,10 @@ func (r *Replica) recover() error {
 	if err := r.replay(&info); err != nil {
 		return err
 	}
+	if found.BelowMark && r.tree.LastZxid() < found.Mark {
+		r.recovery.Forgot = fmt.Sprintf("the log ends at %v, but was durable up to %v: acknowledged writes are lost on this server", r.tree.LastZxid(), found.Mark)
+		r.log.Error("recovery: " + r.recovery.Forgot)
+	}
 	var repaired []string
 	r.epochs, repaired, err = epoch.Open(r.cfg.FS, r.cfg.SnapDir, max(r.tree.LastZxid(), r.txlog.Last()))
 	for _, text := range repaired {
@@ -75,10 +79,6 @@ func (r *Replica) noteLog(found *txlog.Recovery) {
 	if found.CutBytes > 0 {
 		r.note(fmt.Sprintf("cut %d bytes of an unfinished write off the end of %s (at offset %d)", found.CutBytes, found.CutFile, found.CutOffset))
 	}
-	if found.BelowMark {
-		r.recovery.Forgot = fmt.Sprintf("the log ends at %v, but was durable up to %v: acknowledged writes are lost on this server", found.Last, found.Mark)
-		r.log.Error("recovery: " + r.recovery.Forgot)
-	}
 }
 
 func (r *Replica) progress(text string) {
@@ -93,8 +93,20 @@ func (r *Replica) loadSnapshot() (snap.Info, error) {
 	begin := time.Now()
 	options := tree.Options{ExtendedTypes: r.cfg.ExtendedTypes}
 	lastSaid := begin
-	loader, info, skipped, err := snap.Load(r.cfg.FS, r.cfg.SnapDir,
-		func() *tree.Loader { return tree.NewLoader(options) },
+	var last *loading
+	defer func() {
+		if last != nil {
+			last.abandon()
+		}
+	}()
+	_, info, skipped, err := snap.Load(r.cfg.FS, r.cfg.SnapDir,
+		func() *loading {
+			if last != nil {
+				last.abandon() // the snapshot it was for is damaged
+			}
+			last = newLoading(options)
+			return last
+		},
 		func(bytes, nodes int64) error {
 			if now := time.Now(); now.Sub(lastSaid) > time.Second {
 				lastSaid = now
@@ -112,7 +124,7 @@ func (r *Replica) loadSnapshot() (snap.Info, error) {
 	case err != nil:
 		return info, err
 	}
-	if r.tree, err = loader.Finish(info.Zxid); err != nil {
+	if r.tree, err = last.finish(info.Zxid); err != nil {
 		return info, fmt.Errorf("%s: %w", info.Name, err)
 	}
 	r.noteSnapshot(&info)

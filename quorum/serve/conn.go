@@ -70,6 +70,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		c.remote = netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 	}
 	c.room.L = &c.mu
+	c.record.reset()
 	c.in.init(nc, s.cfg.MaxFrameBytes)
 	c.out.init(nc)
 	ids := s.cfg.Auth.RemoteIDs(c.remote.Addr())
@@ -268,6 +269,9 @@ func isWrite(op zk.Op) bool {
 func (c *conn) Applied(v *replica.View, o *replica.Outcome) (flush bool) {
 	if o.Kind == replica.Attach || o.Op == zk.OpCreateSession {
 		c.session.Store(int64(o.Session))
+		c.mu.Lock()
+		c.record.lastOp, c.record.lastCxid, c.record.hasCxid, c.record.lastZxid = zk.OpCreateSession, 0, true, o.Zxid
+		c.mu.Unlock()
 		c.ready <- o.Err
 		return false
 	}

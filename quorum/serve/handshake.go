@@ -151,8 +151,7 @@ func (c *conn) answerConnect(resp *proto.ConnectResponse) {
 	jute.AppendInt(b[:start], int32(len(b)-start-4))
 	c.out.put(b)
 	c.record.sent++
-	c.record.lastOp = zk.OpCreateSession
-	c.record.lastZxid = -1
+	c.record.lastResponse = time.Now()
 	c.mu.Unlock()
 	c.s.stats.PacketsSent.Add(1)
 	c.Flush()

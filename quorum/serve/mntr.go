@@ -37,7 +37,7 @@ func (s *Server) mntr() string {
 		{"response_bytes", st.BytesSent.Load()}, {"commit_count", st.Commits.Load()}, {"proposal_count", st.Proposals.Load()},
 		{"digest_mismatches_count", st.DigestMismatches.Load()}, {"large_requests_rejected", st.LargeRequestsRejected.Load()},
 		{"sessionless_connections_expired", st.SessionlessExpired.Load()}, {"stale_sessions_expired", st.SessionsExpired.Load()},
-		{"auth_failed_count", st.AuthFailed.Load()}, {"snap_count", st.Snapshots.Load()}, {"snapshot_error_count", st.SnapshotErrors.Load()},
+		{"auth_failed_count", st.AuthFailed.Load()}, {"snapshot_error_count", st.SnapshotErrors.Load()},
 		{"unrecoverable_error_count", st.UnrecoverableErrors.Load()}, {"watch_bytes", st.WatchBytes.Load()},
 	} {
 		put(v.key, v.value)

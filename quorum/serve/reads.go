@@ -16,6 +16,9 @@ import (
 func (c *conn) read(v *replica.View, h proto.RequestHeader, body []byte) {
 	zxid := v.Zxid()
 	d := jute.NewDecoder(body)
+	if h.Op == zk.OpPing {
+		h.Xid = zk.XidPing // whatever the request had
+	}
 	if h.Op == zk.OpSetWatches || h.Op == zk.OpSetWatches2 {
 		c.setWatches(v, h, &d) // its events go out before its reply
 	}
@@ -224,8 +227,8 @@ func (c *conn) authenticate(h proto.RequestHeader, body []byte) {
 			c.ids.Store(&ids)
 		}
 	}
-	start := c.beginReply(proto.ReplyHeader{Xid: zk.XidAuth, Err: code})
-	c.endReply(start, proto.ReplyHeader{Xid: zk.XidAuth, Err: code})
+	header := proto.ReplyHeader{Xid: h.Xid, Err: code}
+	c.endReply(c.beginReply(header), header)
 	c.record.sent++
 	c.s.stats.PacketsSent.Add(1)
 	if code != zk.OK {

@@ -36,7 +36,11 @@ func (r *record) latency(d time.Duration, n int64) {
 	r.latencyCount += n
 }
 
+// opNone is the lastOp of a connection that has had no request.
+const opNone = zk.OpError
+
 func (r *record) reset() {
+	r.lastOp, r.hasCxid, r.lastZxid, r.lastResponse = opNone, false, -1, time.Time{}
 	r.received, r.sent, r.counted = 0, 0, 0
 	r.latencyCount, r.lastLatency, r.minLatency, r.sumLatency, r.maxLatency = 0, 0, 0, 0, 0
 }

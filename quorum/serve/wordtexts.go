@@ -74,12 +74,20 @@ func (s *Server) cons() string {
 				fmt.Fprintf(&b, ",lcxid=0x%x", uint32(c.LastCxid))
 			}
 			fmt.Fprintf(&b, ",lzxid=%v,lresp=%d,llat=%d,minlat=%d,avglat=%d,maxlat=%d",
-				c.LastZxid, c.LastResponse.Sub(s.cfg.Words.Started).Milliseconds(), c.LastLatency.Milliseconds(),
+				c.LastZxid, s.sinceStart(c.LastResponse), c.LastLatency.Milliseconds(),
 				c.MinLatency.Milliseconds(), c.AvgLatency.Milliseconds(), c.MaxLatency.Milliseconds())
 		}
 		b.WriteString(")\n")
 	}
 	return b.String() + "\n"
+}
+
+// sinceStart returns t in milliseconds since the server began, 0 for the zero time.
+func (s *Server) sinceStart(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Sub(s.cfg.Words.Started).Milliseconds()
 }
 
 func (s *Server) conf() string { return s.cfg.Words.Conf() }

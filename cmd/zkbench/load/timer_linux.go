@@ -19,14 +19,15 @@ func FineTimer() (sleepUntil func(time.Time), release func()) {
 	// The kernel may wake a thread late by its slack, 50 µs unless said: 1 ns. Without permission to
 	// change it the timer is coarser.
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	return sleepUntil, func() {
+	return sleepThread, func() {
 		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) // 0: the default again
 		runtime.UnlockOSThread()
 		runtime.GOMAXPROCS(before)
 	}
 }
 
-func sleepUntil(t time.Time) {
+// sleepThread sleeps on the thread itself, past the scheduler's timers.
+func sleepThread(t time.Time) {
 	for wait := time.Until(t); wait > 0; wait = time.Until(t) {
 		nap := unix.NsecToTimespec(wait.Nanoseconds())
 		_ = unix.Nanosleep(&nap, nil) // a signal ends it early: the loop goes on

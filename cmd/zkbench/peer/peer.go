@@ -137,7 +137,7 @@ func (p *Peer) start(ctx context.Context, settings []string) (time.Duration, err
 	defer log.Close()
 
 	words := p.command(file, addr)
-	cmd := exec.Command(words[0], words[1:]...)
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...) // killed when ctx is done
 	cmd.Stdout, cmd.Stderr = log, log
 	// A group of its own, so that a terminal's Ctrl-C reaches it through Stop only, in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -26,7 +26,7 @@ func newLog() *cobra.Command {
 	dump.Flags().Var(zxidFlag{&o.To}, "to", "leave out transactions behind this zxid, in hexadecimal")
 	addMaxData(dump, &o)
 	return newGroup("log", "Look at the transaction log, without a server", dump,
-		newInspection("verify", "Check that log files are whole", inspect.VerifyLog, new(inspect.Options)))
+		newInspection("verify", "Check that log files are whole", inspect.VerifyLog, new(inspect.Options)), newLogRepair())
 }
 
 func newSnapshot() *cobra.Command {

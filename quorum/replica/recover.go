@@ -17,8 +17,8 @@ import (
 	"zkd/quorum/zk"
 )
 
-// lockName is the file in the data directory that keeps a second process out.
-const lockName = "zkd.lock"
+// LockName is the file in the data directory whose lock keeps a second process out.
+const LockName = "zkd.lock"
 
 // Recovery says what starting up found and mended.
 type Recovery struct {
@@ -37,7 +37,7 @@ func (r *Replica) recover() error {
 		}
 	}
 	var err error
-	if r.lock, err = r.cfg.FS.Lock(path.Join(path.Dir(r.cfg.SnapDir), lockName)); err != nil {
+	if r.lock, err = r.cfg.FS.Lock(path.Join(path.Dir(r.cfg.SnapDir), LockName)); err != nil {
 		return fmt.Errorf("data directory %s: %w", path.Dir(r.cfg.SnapDir), err)
 	}
 	var found txlog.Recovery

@@ -13,6 +13,10 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # Rooms with goroutines and locks: they are tested a second time under the race detector.
 RACE_ROOMS := ./quorum ./quorum/replica/... ./quorum/serve/... ./quorum/stats/... ./daemon/...
 
+# ZooKeeper 3.9, with which the tests exchange files; packaging/setup.sh fetches it.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zkd-tests
+export ZKD_ZK39_CLASSPATH ?= $(CACHE)/zookeeper-3.9/*
+
 # Date of what is built: that of the last commit, so that the same source makes the same package.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 
@@ -37,15 +41,15 @@ status: ## show the status of what make run started
 # The last lines are go test's own.
 test: setup lint race ## install what the tests need, then run all of them
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=3s
-	$(GO) test -timeout 30m ./...
+	$(GO) test -tags java -timeout 30m ./...
 
 setup:
 	@packaging/setup.sh
 
 lint: ## formatting, vet, staticcheck
 	@unformatted=$$(gofmt -l cmd daemon quorum); test -z "$$unformatted" || { echo "gofmt is needed by:" $$unformatted; exit 1; }
-	$(GO) vet ./...
-	$(GO) tool staticcheck ./...
+	$(GO) vet -tags java ./...
+	$(GO) tool staticcheck -tags java ./...
 
 race: ## the tests of the rooms with goroutines, under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 15m $(RACE_ROOMS)
@@ -60,8 +64,8 @@ fuzz: ## every fuzz test for FUZZTIME each
 soak: ## the endurance tests, for SOAKTIME
 	ZKD_SOAK=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -v -run KillLoop ./cmd/zkd/e2e/
 
-bench: ## the benchmarks of the rooms
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: build ## zkd beside Apache ZooKeeper under load: a table of ratios
+	$(GO) run ./cmd/zkbench
 
 deb: build ## dist/*.deb
 	@mkdir -p dist

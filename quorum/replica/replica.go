@@ -15,6 +15,7 @@ import (
 	"zkd/quorum/epoch"
 	"zkd/quorum/prep"
 	"zkd/quorum/session"
+	"zkd/quorum/snap"
 	"zkd/quorum/stats"
 	"zkd/quorum/tree"
 	"zkd/quorum/txlog"
@@ -106,7 +107,10 @@ type Replica struct {
 	nextReap    time.Time
 	random      *rand.Rand
 	snapAt      snapTrigger
-	snapping    bool
+	snapping    bool                 // a snapshot or a purge is under way
+	rolledBytes int64                // of log files that were ended since the last snapshot
+	whole       map[string]snap.Info // snapshots this process has read to their end; of the goroutine that saves
+	nextPurge   time.Time
 	snapDone    chan snapResult
 	waiting     []chan<- snapResult // who asked for a snapshot
 	flushers    flushPool
@@ -138,6 +142,7 @@ func Start(cfg Config) (*Replica, error) {
 		done:     make(chan struct{}),
 		owners:   make(map[zk.SessionID]Owner),
 		snapDone: make(chan snapResult, 1),
+		whole:    make(map[string]snap.Info),
 		random:   rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	r.view, r.tellWatcher = View{r}, r.notify
@@ -191,6 +196,7 @@ func (r *Replica) lead() error {
 	r.removeOrphans()
 	r.lastTick = time.Now()
 	r.nextReap = r.lastTick.Add(r.cfg.ReapInterval)
+	r.nextPurge = r.lastTick // what another program has left is looked at soon
 	r.lastProgress.Store(r.lastTick.UnixNano())
 	r.checkDisk()
 	r.log.Info("leading", zap.Int64("epoch", int64(next)), zap.Stringer("zxid", r.tree.LastZxid()),

@@ -62,6 +62,7 @@ func (r *Replica) tick() {
 		r.nextReap = now.Add(r.cfg.ReapInterval)
 		r.reap(now)
 	}
+	r.maybePurge(now)
 	r.checkDisk()
 }
 

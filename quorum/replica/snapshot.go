@@ -29,22 +29,29 @@ func (r *Replica) newSnapTrigger() snapTrigger {
 }
 
 type snapResult struct {
-	view   *tree.View
+	view   *tree.View // nil of a purge alone
 	info   snap.Info
 	purged snap.Purged
 	took   time.Duration
 	err    error
 }
 
-// maybeSnapshot rolls the log and begins a snapshot when one is due.
+// maybeSnapshot rolls the log when it is long enough, and begins a snapshot where that pays: once the
+// log behind the last one has grown to half of its size, so that a large tree under many writes is not
+// written over and over. Replaying that much log takes no longer than loading the snapshot.
 func (r *Replica) maybeSnapshot() {
-	due := r.txlog.SinceRollTxns() >= r.snapAt.txns || r.snapAt.bytes > 0 && r.txlog.SinceRollBytes() >= r.snapAt.bytes
-	switch {
-	case due && !r.snapping:
-		r.beginSnapshot()
-	case !due && r.cfg.LogSizeBytes > 0 && r.txlog.SinceRollBytes() >= r.cfg.LogSizeBytes:
-		r.roll()
+	txns, bytes := r.txlog.SinceRollTxns(), r.txlog.SinceRollBytes()
+	due := txns >= r.snapAt.txns || r.snapAt.bytes > 0 && bytes >= r.snapAt.bytes
+	if !due && (r.cfg.LogSizeBytes <= 0 || bytes < r.cfg.LogSizeBytes) {
+		return
 	}
+	if due && !r.snapping && r.rolledBytes+bytes >= r.stats.SnapshotBytes.Load()/2 {
+		r.beginSnapshot()
+		return
+	}
+	r.rolledBytes += bytes
+	r.snapAt = r.newSnapTrigger()
+	r.roll()
 }
 
 func (r *Replica) roll() {
@@ -60,7 +67,7 @@ func (r *Replica) beginSnapshot() {
 	if r.roll(); r.err != nil {
 		return
 	}
-	r.snapAt = r.newSnapTrigger()
+	r.snapAt, r.rolledBytes = r.newSnapTrigger(), 0
 	r.mu.Lock()
 	view := r.tree.Freeze()
 	r.mu.Unlock()
@@ -80,15 +87,32 @@ func (r *Replica) save(view *tree.View) (res snapResult) {
 	}
 	res.info, res.err = snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{Compression: compression})
 	res.took = time.Since(begin)
+	if res.err == nil {
+		r.whole[res.info.Name] = res.info // Save has read it back
+	}
 	if res.err == nil && r.cfg.PurgeInterval > 0 {
 		res.purged, res.err = r.purge()
 	}
 	return res
 }
 
+// maybePurge purges by time, beside the loop: after a snapshot it is done anyway.
+func (r *Replica) maybePurge(now time.Time) {
+	if r.cfg.PurgeInterval <= 0 || r.snapping || now.Before(r.nextPurge) {
+		return
+	}
+	r.nextPurge = now.Add(r.cfg.PurgeInterval)
+	r.snapping = true
+	go func() {
+		var res snapResult
+		res.purged, res.err = r.purge()
+		r.snapDone <- res
+	}()
+}
+
 // purge keeps the newest snapshots that read back whole, and the log that the oldest of them needs.
 func (r *Replica) purge() (snap.Purged, error) {
-	purged, err := snap.Purge(r.cfg.FS, r.cfg.SnapDir, r.cfg.PurgeRetain, nil)
+	purged, err := snap.Purge(r.cfg.FS, r.cfg.SnapDir, r.cfg.PurgeRetain, r.whole, nil)
 	if err != nil || purged.NeedLogsFrom == 0 {
 		return purged, err
 	}
@@ -100,9 +124,11 @@ func (r *Replica) purge() (snap.Purged, error) {
 // snapshotDone thaws the state and tells who waits. A snapshot that failed costs nothing but the
 // longer log: the older ones stay.
 func (r *Replica) snapshotDone(res snapResult) {
-	r.mu.Lock()
-	res.view.Release()
-	r.mu.Unlock()
+	if res.view != nil {
+		r.mu.Lock()
+		res.view.Release()
+		r.mu.Unlock()
+	}
 	r.snapping = false
 	r.snapBusy.Store(false)
 	for _, bad := range res.purged.Damaged {
@@ -111,7 +137,7 @@ func (r *Replica) snapshotDone(res snapResult) {
 	r.stats.PurgedFiles.Add(int64(len(res.purged.Removed)))
 	if res.err != nil {
 		r.stats.SnapshotErrors.Add(1)
-		r.log.Error("snapshot failed: the log is kept and grows until one succeeds", zap.Error(res.err))
+		r.log.Error("snapshot or purge failed: the log is kept and grows until one succeeds", zap.Error(res.err))
 	}
 	if res.info.Name != "" {
 		r.noteSnapshot(&res.info)

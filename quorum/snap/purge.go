@@ -26,13 +26,17 @@ type Purged struct {
 // Purge keeps the newest retain (1 or more) snapshots of dir that are whole and removes all older
 // ones, and what interrupted writers left behind. It must not run at the same time as [Save].
 //
-// A snapshot is only relied on after it has been read to its end, in this call: the one removed
-// may be the only other (ZOOKEEPER-3231). As long as there are no more than retain files, nothing
-// is read, nothing is removed and NeedLogsFrom is 0.
+// A snapshot is only relied on after it has been read to its end: the one removed may be the only
+// other (ZOOKEEPER-3231). whole, which may be nil, holds by name those that this process has read
+// before, so that each is read once; Purge adds to it and takes out what it removes. As long as there
+// are no more than retain files, nothing is read, nothing is removed and NeedLogsFrom is 0.
 //
 // Errors are those of progress and of the file system. What was removed so far is in the result.
-func Purge(fsys vfs.FS, dir string, retain int, p Progress) (Purged, error) {
+func Purge(fsys vfs.FS, dir string, retain int, whole map[string]Info, p Progress) (Purged, error) {
 	retain = max(retain, 1)
+	if whole == nil {
+		whole = make(map[string]Info)
+	}
 	var done Purged
 	if err := removeLeftovers(fsys, dir, &done); err != nil {
 		return done, err
@@ -42,7 +46,7 @@ func Purge(fsys vfs.FS, dir string, retain int, p Progress) (Purged, error) {
 		return done, err
 	}
 	if len(all) > retain {
-		err = purge(fsys, dir, all, retain, p, &done)
+		err = purge(fsys, dir, all, retain, whole, p, &done)
 	}
 	if err == nil && len(done.Removed) > 0 {
 		if err = fsys.SyncDir(dir); err != nil {
@@ -52,17 +56,22 @@ func Purge(fsys vfs.FS, dir string, retain int, p Progress) (Purged, error) {
 	return done, err
 }
 
-func purge(fsys vfs.FS, dir string, all []Candidate, retain int, p Progress, done *Purged) error {
+func purge(fsys vfs.FS, dir string, all []Candidate, retain int, whole map[string]Info, p Progress, done *Purged) error {
 	for _, c := range all {
 		if len(done.Kept) == retain {
 			break
 		}
-		info, err := Verify(fsys, path.Join(dir, c.Name), p)
+		info, read := whole[c.Name]
+		var err error
+		if !read {
+			info, err = Verify(fsys, path.Join(dir, c.Name), p)
+		}
 		if stopped := (*stoppedError)(nil); errors.As(err, &stopped) {
 			return err
 		} else if err != nil {
 			done.Damaged = append(done.Damaged, Skipped{c.Name, err})
 		} else {
+			whole[c.Name] = info
 			done.Kept = append(done.Kept, info)
 		}
 	}
@@ -78,6 +87,7 @@ func purge(fsys vfs.FS, dir string, all []Candidate, retain int, p Progress, don
 		if err := remove(fsys, dir, c.Name, done); err != nil {
 			return err
 		}
+		delete(whole, c.Name)
 	}
 	return nil
 }

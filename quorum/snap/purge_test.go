@@ -40,7 +40,7 @@ func TestR10PurgeKeepsWhatWasReadBackWhole(t *testing.T) {
 			for _, zxid := range test.damaged {
 				damage(t, disk, "/"+FileName(zxid, Plain), cut)
 			}
-			done, err := Purge(disk, "/", test.retain, nil)
+			done, err := Purge(disk, "/", test.retain, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,7 +63,7 @@ func TestPurgeRemovesWhatInterruptedWritersLeft(t *testing.T) {
 	for _, name := range []string{"tmp.snapshot.5", "tmp.snapshot.5.gz", "snapshot.6.tmp", "snapshot.6.gz.tmp", "log.1", "acceptedEpoch.tmp", "snapshot.odd"} {
 		writeTestFile(t, disk, "/"+name, []byte("x"))
 	}
-	done, err := Purge(disk, "/", 3, nil)
+	done, err := Purge(disk, "/", 3, nil, nil)
 	if err != nil || len(done.Removed) != 4 {
 		t.Errorf("%+v, %v", done, err)
 	}
@@ -80,7 +80,7 @@ func TestPurgeThatFailsAnywhereKeepsWholeSnapshots(t *testing.T) {
 			save(t, disk, "/", zxid, Gzip, fmt.Sprint(int64(zxid)))
 		}
 		faulty := vfs.NewFault(disk, vfs.FailNth(n, nil, syscall.EIO))
-		done, err := Purge(faulty, "/", 2, nil)
+		done, err := Purge(faulty, "/", 2, nil, nil)
 		if faulty.Injected() == 0 {
 			if err != nil || done.NeedLogsFrom != 4 {
 				t.Fatal(done, err)

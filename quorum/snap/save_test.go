@@ -309,7 +309,7 @@ func TestProgressHearsOfAllBytesAndMayStop(t *testing.T) {
 	if !errors.Is(err, enough) || errors.Is(err, ErrNone) || loads != 1 {
 		t.Errorf("%v after %d loads", err, loads)
 	}
-	if _, err := Purge(disk, "/", 1, stop); !errors.Is(err, enough) {
+	if _, err := Purge(disk, "/", 1, nil, stop); !errors.Is(err, enough) {
 		t.Error(err)
 	}
 }

@@ -152,8 +152,8 @@ func (r *Replica) snapshotDone(res snapResult) {
 	r.waiting = nil
 }
 
-// ErrSnapshotBusy says that a snapshot is being written already.
-var ErrSnapshotBusy = errors.New("replica: a snapshot is being written already")
+// ErrSnapshotBusy says that a snapshot is being written, or old ones are removed, already.
+var ErrSnapshotBusy = errors.New("replica: a snapshot is being written, or old ones are removed, already")
 
 // Snapshot writes a snapshot now and returns its zxid.
 func (r *Replica) Snapshot(ctx context.Context) (zk.Zxid, error) {

@@ -11,6 +11,7 @@ import (
 
 	"zkd/cmd/zkbench/load"
 	"zkd/cmd/zkbench/peer"
+	"zkd/cmd/zkbench/wire"
 )
 
 // capacity is what one server needs to hold much, each figure 0 if it was not measured.
@@ -45,6 +46,8 @@ const (
 	// what disturbs it is the snapshot.
 	setsPerSecond = 1000
 	setConns      = 16
+	// ballastBytes is the data of the large sets that go on beside them.
+	ballastBytes = 64 << 10
 )
 
 // runCapacity runs one part on a server of its own, which is wiped at the end.
@@ -108,33 +111,49 @@ func (s *suite) holdZnodes(ctx context.Context, p *peer.Peer, c *capacity) error
 
 // setUnderSnapshots starts p so that it takes some snapshots during a run of sets, and tells the sets
 // that met one from the others.
+//
+// Apache ZooKeeper takes one after a random number of txns in the upper half of snapCount. zkd waits
+// besides until the log has grown to half of the last snapshot, so a connection of its own sets one
+// large znode at a steady rate: on both servers, and all the time.
 func (s *suite) setUnderSnapshots(ctx context.Context, p *peer.Peer, c *capacity) error {
 	p.Kill()
-	// A server takes a snapshot after a random number of txns in the upper half of snapCount.
 	count := int(s.snapshotTime.Seconds() * setsPerSecond * 2 / 5)
 	if _, err := p.Start(ctx, fmt.Sprintf("snapCount=%d", count)); err != nil {
 		return err
 	}
-	conns, err := openAll(p.Addr, setConns)
+	large := newFamily("ballast", 1)
+	if err := makeZnodes(p.Addr, large, 1, dialTimeout); err != nil {
+		return err
+	}
+	conns, err := openAll(p.Addr, setConns+1)
 	defer closeAll(conns)
 	if err != nil {
 		return err
 	}
 	var streams []load.Stream
-	for i, conn := range conns {
+	for i, conn := range conns[:setConns] {
 		work := &setWork{family: newFamily("fill", fillConns), stream: i, count: int64(c.znodes)}
 		streams = append(streams, load.Stream{Conn: conn, Work: work})
 	}
 	watcher := watchSnapshots(p.DataDir())
+	window := load.NewWindow(s.snapshotTime/5, s.snapshotTime) // what a JVM still has to warm
+	beside := make(chan error, 1)
+	go func() {
+		ballast := load.Schedule{
+			Window: window, PerSecond: s.ballastPerSecond(),
+			SleepUntil: func(t time.Time) { time.Sleep(time.Until(t)) },
+		}
+		work := &ballastWork{path: large.appendPath(nil, 0), data: make([]byte, ballastBytes)}
+		_, _, err := ballast.Run([]load.Stream{{Conn: conns[setConns], Work: work}})
+		beside <- err
+	}()
 	sleepUntil, release := load.FineTimer()
 	defer release()
-	schedule := load.Schedule{
-		Window:    load.NewWindow(s.snapshotTime/5, s.snapshotTime), // the rest of a JVM's warming
-		PerSecond: setsPerSecond, SleepUntil: sleepUntil, Trace: true,
-	}
+	schedule := load.Schedule{Window: window, PerSecond: setsPerSecond, SleepUntil: sleepUntil, Trace: true}
 	_, trace, err := schedule.Run(streams)
+	besideErr := <-beside
 	spans, watchErr := watcher.stop()
-	if err := cmp.Or(err, watchErr); err != nil {
+	if err := cmp.Or(err, besideErr, watchErr); err != nil {
 		return err
 	}
 	normal, busy := split(trace, spans)
@@ -142,10 +161,24 @@ func (s *suite) setUnderSnapshots(ctx context.Context, p *peer.Peer, c *capacity
 		return fmt.Errorf("%d sets met a snapshot and %d did not: nothing to compare", busy.Count(), normal.Count())
 	}
 	c.snapshots, c.normal, c.busy = len(spans), normal.Quantile(0.99), busy.Quantile(0.99)
-	s.say("%-36s          %-8s %d snapshots; p99 %v, while one is written %v", "sets under snapshots", p.Name, c.snapshots,
-		c.normal.Round(time.Microsecond), c.busy.Round(time.Microsecond))
+	s.say("%-36s          %-8s %d snapshots; p99 of %d sets %v, of %d while one is written %v", "sets under snapshots", p.Name,
+		c.snapshots, normal.Count(), c.normal.Round(time.Microsecond), busy.Count(), c.busy.Round(time.Microsecond))
 	return nil
 }
+
+// ballastPerSecond is how many large sets make the log grow by half of a snapshot, in which a znode
+// takes about twice its data, every quarter of the time; and a fifth more.
+func (s *suite) ballastPerSecond() float64 {
+	half := float64(s.znodes) * valueBytes
+	return 1.2 * half / ballastBytes / (s.snapshotTime.Seconds() / 4)
+}
+
+// ballastWork sets one znode to the same large data.
+type ballastWork struct{ path, data []byte }
+
+func (w *ballastWork) Issue(c *wire.Conn, _ int64) { c.Set(w.path, w.data) }
+
+func (w *ballastWork) Check(r *wire.Reply, _ int64) error { return wire.CheckSet(r, len(w.data)) }
 
 // holdSessions opens idle sessions, as many as files may be open.
 func (s *suite) holdSessions(ctx context.Context, p *peer.Peer, c *capacity) error {

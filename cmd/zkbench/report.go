@@ -42,10 +42,11 @@ func (r row) of(server string, field func(measured) float64) figure {
 	return field(median(runs, field))
 }
 
-func opsOf(m measured) float64 { return m.perSecond }
-func p50Of(m measured) float64 { return micros(m.p50) }
-func p99Of(m measured) float64 { return micros(m.p99) }
-func cpuOf(m measured) float64 { return micros(m.cpuPerOp) }
+func opsOf(m measured) float64   { return m.perSecond }
+func p50Of(m measured) float64   { return micros(m.p50) }
+func p99Of(m measured) float64   { return micros(m.p99) }
+func cpuOf(m measured) float64   { return micros(m.cpuPerOp) }
+func noiseOf(m measured) float64 { return m.noise }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
@@ -81,24 +82,35 @@ func (r *report) writeWorkloads(b *strings.Builder) {
 	if len(r.rows) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\nMedians of %d rounds of %v in turn. Cells: zkd / Apache = ratio. cN dM: N connections with M requests outstanding each.\n\n",
-		r.rounds, r.duration)
-	t := table{{"work", "ops/s", "p50 µs", "p99 µs", "server CPU µs/op", "aim"}}
-	noise := 0.0
+	fmt.Fprintf(b, "\nRounds in turn: %d of %v each; cells are medians, zkd / Apache = ratio.\n", r.rounds, r.duration)
+	b.WriteString("cN dM: N connections with M requests outstanding each.\n" +
+		"Spread: from the lowest to the highest p50 of the rounds, as a share of their median.\n" +
+		"Noise: the share of the machine that other programs used meanwhile; rows with much of it say little.\n\n")
+	t := table{{"work", "ops/s", "p50 µs", "p99 µs", "server CPU µs/op", "spread", "noise", "aim"}}
 	for _, row := range r.rows {
-		pair := func(field func(measured) float64) (zkd, apache figure) {
-			return row.of(zkdName, field), row.of(apacheName, field)
+		pair := func(field func(measured) float64) string {
+			return versus(row.of(zkdName, field), row.of(apacheName, field))
 		}
-		t = append(t, []string{row.title, versus(pair(opsOf)), versus(pair(p50Of)), versus(pair(p99Of)), versus(pair(cpuOf)),
-			row.verdict()})
-		for _, runs := range row.runs {
-			for _, run := range runs {
-				noise = max(noise, run.noise)
-			}
+		shares := func(of func(name string) figure) string {
+			return percent(of(zkdName)) + " / " + percent(of(apacheName))
 		}
+		t = append(t, []string{row.title, pair(opsOf), pair(p50Of), pair(p99Of), pair(cpuOf),
+			shares(row.spread), shares(func(name string) figure { return row.of(name, noiseOf) }), row.verdict()})
 	}
 	t.write(b)
-	fmt.Fprintf(b, "\nOther programs used up to %.0f %% of the machine during a run.\n", noise*100)
+}
+
+// spread is how far apart the p50 of the rounds are on one server, NaN for less than two rounds.
+func (r row) spread(server string) figure {
+	runs := r.runs[server]
+	if len(runs) < 2 {
+		return math.NaN()
+	}
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, run := range runs {
+		low, high = min(low, p50Of(run)), max(high, p50Of(run))
+	}
+	return (high - low) / r.of(server, p50Of)
 }
 
 // verdict is the aim of the row and, in words, what of it was missed.
@@ -113,7 +125,7 @@ func (r row) verdict() string {
 		if atLeast {
 			sign, met = "≥", got >= aim
 		}
-		all = append(all, what+" "+sign+" "+short(aim))
+		all = append(all, what+" "+sign+" "+exact(aim))
 		if !met && !math.IsNaN(got) {
 			missed = append(missed, what)
 		}
@@ -147,7 +159,7 @@ func (r *report) writeCeiling(b *strings.Builder) {
 			if row.of(zkdName, opsOf) < share*row.of(echoName, opsOf) {
 				missed = []string{"ops"}
 			}
-			aim = judged("ops ≥ "+short(share), missed)
+			aim = judged("ops ≥ "+exact(share), missed)
 		}
 		t = append(t, []string{row.title, cell(opsOf), cell(p50Of), cell(p99Of), cell(cpuOf), aim})
 	}
@@ -181,10 +193,10 @@ func (r *report) writeCapacity(b *strings.Builder) {
 		}
 		aim, met := "", true
 		if ratio > 0 {
-			aim, met = "ratio ≤ "+short(ratio), !(zkd/apache > ratio)
+			aim, met = "ratio ≤ "+exact(ratio), !(zkd/apache > ratio)
 		}
 		if own > 0 {
-			aim, met = "zkd ≤ "+short(own), !(zkd > own)
+			aim, met = "zkd ≤ "+exact(own), !(zkd > own)
 		}
 		if !met {
 			aim += "; **missed**"
@@ -203,7 +215,7 @@ func (r *report) writeCapacity(b *strings.Builder) {
 	}, 0, 0)
 	held("from start to first session after kill -9, ms", func(c *capacity) float64 { return micros(c.start) / 1000 }, 0.125, 0)
 	held("RSS after that start, MiB", func(c *capacity) float64 { return float64(c.restartedBytes) / mib }, 0, 0)
-	sets := fmt.Sprintf("%d sets a second: p99 ", setsPerSecond)
+	sets := fmt.Sprintf("%d sets a second beside large ones: p99 ", setsPerSecond)
 	held(sets+"without a snapshot, µs", func(c *capacity) float64 { return micros(c.normal) }, 0, 0)
 	held(sets+"while a snapshot is written, µs", func(c *capacity) float64 { return micros(c.busy) }, 0, 0)
 	held("the second over the first", func(c *capacity) float64 { return float64(c.busy) / float64(max(c.normal, 1)) }, 0, 2)
@@ -267,6 +279,17 @@ func short(v figure) string {
 	}
 	text := strconv.FormatFloat(v, 'f', 2, 64)
 	return strings.TrimSuffix(strings.TrimSuffix(text, "0"), ".0")
+}
+
+// exact is a number of an aim, with three digits at most.
+func exact(v figure) string { return strconv.FormatFloat(v, 'g', 3, 64) }
+
+// percent is a share in per cent.
+func percent(v figure) string {
+	if math.IsNaN(v) {
+		return "–"
+	}
+	return strconv.FormatFloat(v*100, 'f', 0, 64) + " %"
 }
 
 // grouped is short with commas between thousands.

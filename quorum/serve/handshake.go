@@ -64,15 +64,21 @@ func (c *conn) firstFrame() ([]byte, error) {
 	}
 }
 
-// foreign names the protocol that b begins with, "" if it may be ZooKeeper's. No frame of that kind
-// could be valid: as a length, the bytes are over any sensible limit.
+// foreignHellos are the first bytes of other protocols. As a frame length each is over any sensible
+// limit.
+var foreignHellos = [...]struct{ prefix, name string }{
+	{"GET ", "HTTP"}, {"POST", "HTTP"}, {"HEAD", "HTTP"}, {"PUT ", "HTTP"}, {"OPTI", "HTTP"}, {"DELE", "HTTP"},
+	{"PRI ", "HTTP/2"}, {"SSH-", "SSH"}, {"\x16\x03", "TLS"},
+}
+
+// foreign names the protocol that b begins with, "" if it may be ZooKeeper's.
 func foreign(b []byte) string {
-	for prefix, name := range map[string]string{
-		"GET ": "HTTP", "POST": "HTTP", "HEAD": "HTTP", "PUT ": "HTTP", "OPTI": "HTTP", "DELE": "HTTP", "PRI ": "HTTP/2",
-		"SSH-": "SSH", "\x16\x03\x00": "TLS", "\x16\x03\x01": "TLS", "\x16\x03\x02": "TLS", "\x16\x03\x03": "TLS",
-	} {
-		if bytes.HasPrefix(b, []byte(prefix)) {
-			return name
+	if b[0] == 0 {
+		return "" // the length of any sensible ConnectRequest
+	}
+	for _, hello := range foreignHellos {
+		if bytes.HasPrefix(b, []byte(hello.prefix)) {
+			return hello.name
 		}
 	}
 	return ""

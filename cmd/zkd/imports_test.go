@@ -52,7 +52,7 @@ func packages(t *testing.T) []pkg {
 // pure are the rooms that take events and return actions.
 var pure = []string{
 	"daemon/config", "quorum/auth", "quorum/jute", "quorum/prep", "quorum/proto", "quorum/session",
-	"quorum/tree", "quorum/watch", "quorum/zab", "quorum/zk",
+	"quorum/tree", "quorum/watch", "quorum/zab", "quorum/election", "quorum/zk",
 }
 
 // impure are the standard packages that a pure room must not import, and why.

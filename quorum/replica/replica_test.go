@@ -51,7 +51,6 @@ func start(t *testing.T, cfg Config) *Replica {
 type client struct {
 	r       *Replica
 	session zk.SessionID
-	mu      sync.Mutex
 	results chan Outcome
 	closed  chan struct{}
 }

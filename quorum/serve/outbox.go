@@ -42,7 +42,6 @@ type outbox struct {
 
 	queued  *outBuffer // nil while there is nothing to send
 	sending bool       // a goroutine is inside send, and will look again
-	sent    int64
 
 	attempt func(fd uintptr) bool
 	pending []byte // of the sender: what attempt writes

@@ -1,0 +1,130 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	// maxHandshakes is how many connections may be about to say who they are.
+	maxHandshakes = 64
+	// acceptPause is how long an accept loop waits after a passing error.
+	acceptPause = 50 * time.Millisecond
+)
+
+// gate accepts connections and gives each a goroutine to say who it is in, with a deadline: whoever
+// is silent holds up nobody. With maxHandshakes of them the oldest must go, so that silent ones
+// cannot lock others out: an honest one takes milliseconds.
+type gate struct {
+	timeout   time.Duration // of a handshake
+	complain  *complaints
+	running   *sync.WaitGroup // of the owner, who waits
+	closing   <-chan struct{}
+	handshake func(nc net.Conn) // owns nc
+
+	mu        sync.Mutex
+	closed    bool
+	listeners []net.Listener
+	entering  []net.Conn // oldest first
+}
+
+// serve accepts on l, which it owns, until close. failed is told of an error that will not pass, and
+// then nobody is accepted any more.
+func (g *gate) serve(l net.Listener, failed func(error)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		l.Close()
+		return
+	}
+	g.listeners = append(g.listeners, l)
+	g.running.Go(func() { g.acceptLoop(l, failed) })
+}
+
+func (g *gate) acceptLoop(l net.Listener, failed func(error)) {
+	for {
+		nc, err := l.Accept()
+		switch {
+		case err == nil:
+			g.admit(nc)
+			continue
+		case errors.Is(err, net.ErrClosed):
+			return
+		case !passing(err):
+			failed(fmt.Errorf("peer: accept on %v: %w", l.Addr(), err))
+			return
+		}
+		g.complain.log.Error("cannot accept for now", zap.Stringer("listen", l.Addr()), zap.Error(err))
+		select {
+		case <-time.After(acceptPause):
+		case <-g.closing:
+			return
+		}
+	}
+}
+
+// passing reports whether accepting may work again by itself.
+func passing(err error) bool {
+	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR, syscall.EPROTO} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *gate) admit(nc net.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		nc.Close()
+		return
+	}
+	if len(g.entering) == maxHandshakes {
+		oldest := g.entering[0]
+		g.entering = slices.Delete(g.entering, 0, 1)
+		oldest.Close()
+		g.complain.add(TooMany, zap.String("kind", "handshakes"), zap.Stringer("peer_address", oldest.RemoteAddr()))
+	}
+	g.entering = append(g.entering, nc)
+	g.running.Go(func() {
+		// The deadline is the caller's to end.
+		if err := nc.SetDeadline(time.Now().Add(g.timeout)); err != nil {
+			nc.Close()
+		}
+		g.handshake(nc)
+	})
+}
+
+// entered says that nc has said who it is, or is closed. It reports false if close, or a newer one,
+// has closed it.
+func (g *gate) entered(nc net.Conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.Index(g.entering, nc)
+	if i < 0 {
+		return false
+	}
+	g.entering = slices.Delete(g.entering, i, i+1)
+	return !g.closed
+}
+
+// close closes the listeners and whoever has not said who it is. It does not wait.
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	for _, l := range g.listeners {
+		l.Close()
+	}
+	for _, nc := range g.entering {
+		nc.Close()
+	}
+}

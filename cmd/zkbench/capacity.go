@@ -1,17 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"zkd/cmd/zkbench/load"
 	"zkd/cmd/zkbench/peer"
-	"zkd/cmd/zkbench/wire"
 )
 
 // capacity is what one server needs to hold much, each figure 0 if it was not measured.
@@ -21,8 +17,8 @@ type capacity struct {
 	fullBytes       int64 // RSS of the server that made the znodes
 	restartedBytes  int64 // RSS of the server that found them
 	start           time.Duration
-	snapshots       int           // that were written while sets went on
-	normal, busy    time.Duration // p99 of sets: without a snapshot, and while one is written
+	startNoise      float64 // share of the machine that others used during the starts
+	sets            underSnapshots
 	sessions        int
 	bytesPerSession float64
 }
@@ -42,12 +38,6 @@ const (
 	fillConns = 10
 	// settle is how long a server is left alone before its memory is read.
 	settle = 3 * time.Second
-	// setsPerSecond is the load while snapshots are written: much less than any server can do, so that
-	// what disturbs it is the snapshot.
-	setsPerSecond = 1000
-	setConns      = 16
-	// ballastBytes is the data of the large sets that go on beside them.
-	ballastBytes = 64 << 10
 )
 
 // runCapacity runs one part on a server of its own, which is wiped at the end.
@@ -92,93 +82,31 @@ func (s *suite) holdZnodes(ctx context.Context, p *peer.Peer, c *capacity) error
 		return err
 	}
 	s.say("%-36s          %-8s made in %v, RSS %d MiB", "znodes", p.Name, took.Round(time.Millisecond), c.fullBytes>>20)
-	var starts []time.Duration
+	var starts, noises []float64
 	for range s.rounds {
 		p.Kill()
+		before, err := usageWithoutServer()
+		if err != nil {
+			return err
+		}
 		start, err := p.Start(ctx)
 		if err != nil {
 			return err
 		}
-		starts = append(starts, start)
+		after, err := usageNow(p)
+		if err != nil {
+			return err
+		}
+		starts, noises = append(starts, float64(start)), append(noises, noiseBetween(before, after))
 		if c.restartedBytes, err = settled(ctx, p); err != nil {
 			return err
 		}
 		s.say("%-36s          %-8s after %v, RSS %d MiB", "first session after kill -9", p.Name, start.Round(time.Millisecond), c.restartedBytes>>20)
 	}
-	c.start = median(starts, func(d time.Duration) float64 { return float64(d) })
-	return s.setUnderSnapshots(ctx, p, c)
+	c.start, c.startNoise = time.Duration(median(starts)), median(noises)
+	c.sets, err = s.setUnderSnapshots(ctx, p)
+	return err
 }
-
-// setUnderSnapshots starts p so that it takes some snapshots during a run of sets, and tells the sets
-// that met one from the others.
-//
-// Apache ZooKeeper takes one after a random number of txns in the upper half of snapCount. zkd waits
-// besides until the log has grown to half of the last snapshot, so a connection of its own sets one
-// large znode at a steady rate: on both servers, and all the time.
-func (s *suite) setUnderSnapshots(ctx context.Context, p *peer.Peer, c *capacity) error {
-	p.Kill()
-	count := int(s.snapshotTime.Seconds() * setsPerSecond * 2 / 5)
-	if _, err := p.Start(ctx, fmt.Sprintf("snapCount=%d", count)); err != nil {
-		return err
-	}
-	large := newFamily("ballast", 1)
-	if err := makeZnodes(p.Addr, large, 1, dialTimeout); err != nil {
-		return err
-	}
-	conns, err := openAll(p.Addr, setConns+1)
-	defer closeAll(conns)
-	if err != nil {
-		return err
-	}
-	var streams []load.Stream
-	for i, conn := range conns[:setConns] {
-		work := &setWork{family: newFamily("fill", fillConns), stream: i, count: int64(c.znodes)}
-		streams = append(streams, load.Stream{Conn: conn, Work: work})
-	}
-	watcher := watchSnapshots(p.DataDir())
-	window := load.NewWindow(s.snapshotTime/5, s.snapshotTime) // what a JVM still has to warm
-	beside := make(chan error, 1)
-	go func() {
-		ballast := load.Schedule{
-			Window: window, PerSecond: s.ballastPerSecond(),
-			SleepUntil: func(t time.Time) { time.Sleep(time.Until(t)) },
-		}
-		work := &ballastWork{path: large.appendPath(nil, 0), data: make([]byte, ballastBytes)}
-		_, _, err := ballast.Run([]load.Stream{{Conn: conns[setConns], Work: work}})
-		beside <- err
-	}()
-	sleepUntil, release := load.FineTimer()
-	defer release()
-	schedule := load.Schedule{Window: window, PerSecond: setsPerSecond, SleepUntil: sleepUntil, Trace: true}
-	_, trace, err := schedule.Run(streams)
-	besideErr := <-beside
-	spans, watchErr := watcher.stop()
-	if err := cmp.Or(err, besideErr, watchErr); err != nil {
-		return err
-	}
-	normal, busy := split(trace, spans)
-	if normal.Count() == 0 || busy.Count() == 0 {
-		return fmt.Errorf("%d sets met a snapshot and %d did not: nothing to compare", busy.Count(), normal.Count())
-	}
-	c.snapshots, c.normal, c.busy = len(spans), normal.Quantile(0.99), busy.Quantile(0.99)
-	s.say("%-36s          %-8s %d snapshots; p99 of %d sets %v, of %d while one is written %v", "sets under snapshots", p.Name,
-		c.snapshots, normal.Count(), c.normal.Round(time.Microsecond), busy.Count(), c.busy.Round(time.Microsecond))
-	return nil
-}
-
-// ballastPerSecond is how many large sets make the log grow by half of a snapshot, in which a znode
-// takes about twice its data, every quarter of the time; and a fifth more.
-func (s *suite) ballastPerSecond() float64 {
-	half := float64(s.znodes) * valueBytes
-	return 1.2 * half / ballastBytes / (s.snapshotTime.Seconds() / 4)
-}
-
-// ballastWork sets one znode to the same large data.
-type ballastWork struct{ path, data []byte }
-
-func (w *ballastWork) Issue(c *wire.Conn, _ int64) { c.Set(w.path, w.data) }
-
-func (w *ballastWork) Check(r *wire.Reply, _ int64) error { return wire.CheckSet(r, len(w.data)) }
 
 // holdSessions opens idle sessions, as many as files may be open.
 func (s *suite) holdSessions(ctx context.Context, p *peer.Peer, c *capacity) error {
@@ -214,8 +142,8 @@ func (s *suite) holdSessions(ctx context.Context, p *peer.Peer, c *capacity) err
 	return nil
 }
 
-// median returns the middle one of values ordered by key, the lower one of two. values is not empty.
-func median[T any](values []T, key func(T) float64) T {
-	sorted := slices.SortedFunc(slices.Values(values), func(a, b T) int { return cmp.Compare(key(a), key(b)) })
-	return sorted[(len(sorted)-1)/2]
+// median returns the middle one of values, the mean of both where there are two. values is not empty.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
 }

@@ -31,10 +31,17 @@ type usage struct {
 }
 
 func usageNow(p *peer.Peer) (usage, error) {
-	server, err1 := p.Usage()
-	self, err2 := peer.Self()
-	machine, err3 := peer.Machine()
-	return usage{time.Now(), server.CPU, self, machine}, errors.Join(err1, err2, err3)
+	u, err := usageWithoutServer()
+	used, serverErr := p.Usage()
+	u.server = used.CPU
+	return u, errors.Join(err, serverErr)
+}
+
+// usageWithoutServer is usageNow of a server that has not started.
+func usageWithoutServer() (usage, error) {
+	self, selfErr := peer.Self()
+	machine, machineErr := peer.Machine()
+	return usage{at: time.Now(), self: self, machine: machine}, errors.Join(selfErr, machineErr)
 }
 
 // measure runs t and takes the CPU times at both ends of the counted part of its window.
@@ -72,13 +79,19 @@ func measure(p *peer.Peer, t trial, warmup, duration time.Duration) (measured, e
 func summary(latency *load.Histogram, begin, end usage, duration time.Duration) measured {
 	span := end.at.Sub(begin.at)
 	server := end.server - begin.server
-	others := end.machine - begin.machine - server - (end.self - begin.self)
 	return measured{
 		perSecond: float64(latency.Count()) / duration.Seconds(),
 		p50:       latency.Quantile(0.5),
 		p99:       latency.Quantile(0.99),
 		// Operations are counted over duration, CPU over span: a little longer where timers were late.
 		cpuPerOp: time.Duration(float64(server) * float64(duration) / float64(span) / float64(latency.Count())),
-		noise:    max(0, float64(others)/float64(span)/float64(runtime.NumCPU())),
+		noise:    noiseBetween(begin, end),
 	}
+}
+
+// noiseBetween is the share of the machine that neither the server nor this program used. Times in
+// /proc are counted in ticks, so a little may be missing: never less than 0.
+func noiseBetween(begin, end usage) float64 {
+	others := end.machine - begin.machine - (end.server - begin.server) - (end.self - begin.self)
+	return max(0, float64(others)/float64(end.at.Sub(begin.at))/float64(runtime.NumCPU()))
 }

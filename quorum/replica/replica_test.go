@@ -406,3 +406,27 @@ func TestABarrierWaitsForTheWritesBeforeIt(t *testing.T) {
 		}
 	}
 }
+
+// A snapshot larger than all the batches that travel between reading and building, together.
+func TestALargeSnapshotLoads(t *testing.T) {
+	disk := vfs.NewMem()
+	r := start(t, config(t, disk))
+	c := connect(t, r)
+	data := make([]byte, 64<<10)
+	const znodes = 2 * (loadAhead + 2) * loadBatchBytes / (64 << 10)
+	for i := range znodes {
+		c.submit(zk.OpCreate, createBody(fmt.Sprintf("/n%d", i), data, zk.ModePersistent))
+		if o, err := c.next(); err != nil || o.Err != zk.OK {
+			t.Fatal(o.Err, err)
+		}
+	}
+	if _, err := r.Snapshot(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	want := r.Status().Digest
+	r.Stop()
+	again := start(t, config(t, disk))
+	if got := again.Status().Digest; got != want {
+		t.Errorf("digest %d, want %d", got, want)
+	}
+}

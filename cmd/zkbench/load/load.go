@@ -10,8 +10,7 @@
 package load
 
 import (
-	"errors"
-	"net"
+	"cmp"
 	"time"
 
 	"zkd/cmd/zkbench/wire"
@@ -54,16 +53,13 @@ type outcome struct {
 	err     error
 }
 
-// merge joins the latencies of all streams and returns the first error that is not merely the echo of
-// another: that the stream was closed after it.
+// merge joins the latencies of all streams and returns the first error.
 func merge(all []outcome) (*Histogram, error) {
 	latency := new(Histogram)
 	var err error
 	for i := range all {
 		latency.Merge(&all[i].latency)
-		if err == nil || errors.Is(err, net.ErrClosed) && all[i].err != nil {
-			err = all[i].err
-		}
+		err = cmp.Or(err, all[i].err)
 	}
 	return latency, err
 }

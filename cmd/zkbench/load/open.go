@@ -47,33 +47,37 @@ func (s *Schedule) requests() int64 {
 // of the window, with a sample of each if asked for. Every request of the schedule is made and
 // waited for, however late. After an error of any request all streams are closed.
 func (s *Schedule) Run(streams []Stream) (*Histogram, []Sample, error) {
-	all := make([]outcome, len(streams)+1)
-	abort := func() {
-		for _, stream := range streams {
-			stream.Conn.Abort()
-		}
+	all := make([]outcome, len(streams))
+	var first error // the later ones only say that their stream was closed
+	var once sync.Once
+	abort := func(err error) {
+		once.Do(func() {
+			first = err
+			for _, stream := range streams {
+				stream.Conn.Abort()
+			}
+		})
 	}
 	total := s.requests()
 	var wg sync.WaitGroup
 	for i, stream := range streams {
 		stream.Conn.SetDeadline(s.End.Add(Drain))
 		wg.Go(func() {
-			if all[i].err = s.receive(stream, int64(i), int64(len(streams)), total, &all[i]); all[i].err != nil {
-				abort()
+			if err := s.receive(stream, int64(i), int64(len(streams)), total, &all[i]); err != nil {
+				abort(err)
 			}
 		})
 	}
 	if err := s.pace(streams, total); err != nil {
-		all[len(streams)].err = fmt.Errorf("sending: %w", err)
-		abort()
+		abort(fmt.Errorf("sending: %w", err))
 	}
 	wg.Wait()
-	latency, err := merge(all)
+	latency, _ := merge(all)
 	var trace []Sample
 	for i := range all {
 		trace = append(trace, all[i].trace...)
 	}
-	return latency, trace, err
+	return latency, trace, first
 }
 
 // pace makes all requests at their times.

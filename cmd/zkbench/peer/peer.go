@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -141,16 +142,30 @@ func (p *Peer) start(ctx context.Context, settings []string) (time.Duration, err
 	cmd.Stdout, cmd.Stderr = log, log
 	// A group of its own, so that a terminal's Ctrl-C reaches it through Stop only, in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started := &process{cmd: cmd, wait: make(chan struct{})}
 	begin := time.Now()
-	if err := cmd.Start(); err != nil {
+	if err := started.begin(); err != nil {
 		return 0, err
 	}
-	p.Addr, p.process = addr, &process{cmd: cmd, wait: make(chan struct{})}
-	go func(started *process) {
-		started.err = started.cmd.Wait()
-		close(started.wait)
-	}(p.process)
+	p.Addr, p.process = addr, started
 	return p.awaitSession(ctx, begin)
+}
+
+// begin starts the process and has a goroutine wait for its end.
+func (p *process) begin() error {
+	begun := make(chan error)
+	go func() {
+		// The kernel sends Pdeathsig when the thread ends that made the process: this one must stay as
+		// long as the process. It is not unlocked, so it ends with the goroutine.
+		runtime.LockOSThread()
+		err := p.cmd.Start()
+		begun <- err
+		if err == nil {
+			p.err = p.cmd.Wait()
+			close(p.wait)
+		}
+	}()
+	return <-begun
 }
 
 // awaitSession tries to open a session until there is one, and returns how long after begin.

@@ -278,7 +278,9 @@ func (c *conn) Applied(v *replica.View, o *replica.Outcome) (flush bool) {
 	c.s.stats.Outstanding.Add(-1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended || c.head == len(c.queue) {
+	// Once the connection is ending its reads are not answered any more, so that the oldest request in
+	// the queue need not be the write that this is the outcome of.
+	if c.ended || c.ending || c.head == len(c.queue) {
 		return false
 	}
 	w := c.pop()

@@ -424,11 +424,17 @@ func (c *conn) shut() {
 	}
 }
 
+// cut ends the connection from outside, dropping what is queued: its session has moved to a newer
+// one, or the server stops.
+func (c *conn) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shut()
+}
+
 // close ends the connection from its own goroutine, dropping what is queued.
 func (c *conn) close() {
-	c.mu.Lock()
-	c.shut()
-	c.mu.Unlock()
+	c.cut()
 	c.in.begin, c.in.end = 0, 0
 	c.in.giveBack()
 }

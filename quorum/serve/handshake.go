@@ -124,7 +124,7 @@ func (c *conn) connect(req *proto.ConnectRequest) error {
 	}
 	id := c.sessionID()
 	if old := c.s.bind(id, c); old != nil && old != c {
-		old.supplant()
+		old.cut()
 	}
 	password := session.Password(id)
 	c.answerConnect(&proto.ConnectResponse{
@@ -161,11 +161,4 @@ func (c *conn) answerConnect(resp *proto.ConnectResponse) {
 	c.mu.Unlock()
 	c.s.stats.PacketsSent.Add(1)
 	c.Flush()
-}
-
-// supplant ends a connection whose session has moved to a newer one.
-func (c *conn) supplant() {
-	c.mu.Lock()
-	c.shut()
-	c.mu.Unlock()
 }

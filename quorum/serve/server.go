@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -41,6 +43,7 @@ type Server struct {
 	stats     *stats.Server
 	listeners []net.Listener
 	closing   chan struct{}
+	close     func()         // closes closing, once
 	running   sync.WaitGroup // accept loops and connections
 	complain  limiter
 
@@ -52,8 +55,9 @@ type Server struct {
 
 // New returns a Server that accepts on no listener yet.
 func New(cfg Config) *Server {
+	closing := make(chan struct{})
 	return &Server{
-		cfg: cfg, log: cfg.Logger, stats: cfg.Stats, closing: make(chan struct{}),
+		cfg: cfg, log: cfg.Logger, stats: cfg.Stats, closing: closing, close: sync.OnceFunc(func() { close(closing) }),
 		conns: make(map[*conn]struct{}), perIP: make(map[netip.Addr]int), bySession: make(map[zk.SessionID]*conn),
 	}
 }
@@ -66,17 +70,19 @@ func (s *Server) Serve(l net.Listener) {
 	s.running.Go(func() { s.acceptLoop(l) })
 }
 
-// Stop closes all listeners and connections and waits for their goroutines, or for ctx.
+// Stop closes all listeners and connections and waits for their goroutines, or for ctx. It may be
+// called again.
 func (s *Server) Stop(ctx context.Context) error {
-	close(s.closing)
+	s.close()
 	s.mu.Lock()
 	for _, l := range s.listeners {
 		l.Close()
 	}
-	for c := range s.conns {
-		c.nc.Close()
-	}
+	conns := slices.Collect(maps.Keys(s.conns)) // no more are admitted
 	s.mu.Unlock()
+	for _, c := range conns {
+		c.cut() // which also wakes it where it waits for outcomes that may never come
+	}
 	ended := make(chan struct{})
 	go func() {
 		s.running.Wait()

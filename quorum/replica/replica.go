@@ -258,14 +258,24 @@ func (r *Replica) Stop() error {
 	return r.err
 }
 
-// Call runs f as the loop, between batches, and waits for it.
+// Call runs f as the loop, between batches, and waits for it. ErrStopped says that the loop has ended
+// and f was not run.
 func (r *Replica) Call(f func()) error {
 	finished := make(chan struct{})
 	select {
 	case r.calls <- func() { f(); close(finished) }:
-		<-finished
-		return nil
 	case <-r.done:
+		return ErrStopped
+	}
+	select {
+	case <-finished:
+		return nil
+	case <-r.done: // the loop has failed between taking f and its turn, or has run f in its last one
+	}
+	select {
+	case <-finished:
+		return nil
+	default:
 		return ErrStopped
 	}
 }
@@ -277,6 +287,7 @@ func (r *Replica) run() {
 	defer ticker.Stop()
 	for ended := false; !ended; {
 		var work func()
+		saved := false
 		select {
 		case <-r.intake.wake:
 			work = r.batch
@@ -284,12 +295,12 @@ func (r *Replica) run() {
 			work = r.tick
 		case work = <-r.calls:
 		case res := <-r.snapDone:
-			work = func() { r.snapshotDone(res) }
+			work, saved = func() { r.snapshotDone(res) }, true
 		case <-r.stop:
 			work = func() { r.ended = true }
 		}
 		r.turn.Lock()
-		if r.err == nil {
+		if r.err == nil || saved { // end would wait for a result that is taken already
 			work()
 		}
 		if r.lastProgress.Store(time.Now().UnixNano()); r.err != nil {

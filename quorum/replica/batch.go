@@ -101,6 +101,9 @@ func (r *Replica) admit(req *Request) zk.Code {
 		req.Session = r.newSessionID()
 		return zk.OK
 	case zk.OpCloseSession:
+		if r.moved(req) {
+			return zk.ErrSessionMoved
+		}
 		r.tracker.Closing(req.Session)
 		return zk.OK
 	case zk.OpDelete, zk.OpDeleteContainer:
@@ -112,6 +115,9 @@ func (r *Replica) admit(req *Request) zk.Code {
 	}
 	if req.Origin != nil && (!r.tracker.Has(req.Session) || r.tracker.IsClosing(req.Session)) {
 		return zk.ErrSessionExpired
+	}
+	if r.moved(req) {
+		return zk.ErrSessionMoved
 	}
 	return zk.OK
 }

@@ -26,7 +26,8 @@ type Request struct {
 	Kind Kind
 	// Origin is told the outcome; nil if nobody waits for it.
 	Origin Origin
-	// Owner holds the session from now on: of createSession and Attach only.
+	// Owner holds the session from now on: of createSession and Attach only. It is who its writes
+	// must come from: the Origin of any other is told ErrSessionMoved.
 	Owner Owner
 }
 

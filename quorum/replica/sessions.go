@@ -38,6 +38,14 @@ func (r *Replica) own(id zk.SessionID, owner Owner) {
 	}
 }
 
+// moved reports whether the session of a client's request is held by another connection by now. What
+// the old one had on its way must not be done: the client has given it up, and may have done the same,
+// or the opposite, through the new one.
+func (r *Replica) moved(req *Request) bool {
+	owner := r.owners[req.Session]
+	return req.Origin != nil && owner != nil && any(owner) != any(req.Origin)
+}
+
 // attach gives an existing session to a new connection.
 func (r *Replica) attach(req *Request) zk.Code {
 	if !r.tracker.Has(req.Session) || r.tracker.IsClosing(req.Session) {

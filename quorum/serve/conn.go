@@ -268,11 +268,7 @@ func isWrite(op zk.Op) bool {
 // that stood behind it, while the tree still is as that write left it.
 func (c *conn) Applied(v *replica.View, o *replica.Outcome) (flush bool) {
 	if o.Kind == replica.Attach || o.Op == zk.OpCreateSession {
-		c.session.Store(int64(o.Session))
-		c.mu.Lock()
-		c.record.lastOp, c.record.lastCxid, c.record.hasCxid, c.record.lastZxid = zk.OpCreateSession, 0, true, o.Zxid
-		c.mu.Unlock()
-		c.ready <- o.Err
+		c.opened(o)
 		return false
 	}
 	c.s.stats.Outstanding.Add(-1)
@@ -301,6 +297,22 @@ func (c *conn) Applied(v *replica.View, o *replica.Outcome) (flush bool) {
 	flush = !c.dirty
 	c.dirty = true
 	return flush
+}
+
+// opened takes in that the session is open, or that there is none. It makes c the session's
+// connection here, in the order of the replica, so that of two connections that resume one session at
+// the same time the one survives which the replica gave it to last.
+func (c *conn) opened(o *replica.Outcome) {
+	c.mu.Lock()
+	c.record.lastOp, c.record.lastCxid, c.record.hasCxid, c.record.lastZxid = zk.OpCreateSession, 0, true, o.Zxid
+	c.mu.Unlock()
+	if o.Err == zk.OK {
+		c.session.Store(int64(o.Session))
+		if old := c.s.bind(o.Session, c); old != nil && old != c {
+			old.cut()
+		}
+	}
+	c.ready <- o.Err
 }
 
 func (c *conn) pop() waiting {

@@ -123,9 +123,6 @@ func (c *conn) connect(req *proto.ConnectRequest) error {
 		return errEnded
 	}
 	id := c.sessionID()
-	if old := c.s.bind(id, c); old != nil && old != c {
-		old.cut()
-	}
 	password := session.Password(id)
 	c.answerConnect(&proto.ConnectResponse{
 		TimeoutMillis: timeout, SessionID: id, Password: password[:], HasReadOnly: req.HasReadOnly,
@@ -140,7 +137,6 @@ func (c *conn) clamp(millis int32) int32 {
 
 // expired answers that there is no such session, whatever the reason, and ends the connection.
 func (c *conn) expired(req *proto.ConnectRequest) error {
-	c.session.Store(0)
 	c.s.stats.StaleSessions.Add(1)
 	c.mu.Lock()
 	c.ending = true

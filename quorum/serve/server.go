@@ -47,6 +47,8 @@ type Server struct {
 	running   sync.WaitGroup // accept loops and connections
 	complain  limiter
 
+	// mu is taken inside the replica's lock too: whoever holds it must not wait for that one. A
+	// connection's mu may be taken inside it.
 	mu        sync.Mutex
 	conns     map[*conn]struct{}
 	perIP     map[netip.Addr]int

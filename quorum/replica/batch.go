@@ -193,7 +193,7 @@ func (r *Replica) apply(p *proposal) {
 	switch p.req.Op {
 	case zk.OpCreateSession:
 		r.stats.CreateSessions.Add(1)
-		r.tracker.Add(session, p.req.TimeoutMillis, r.sessionClock())
+		r.tracker.Add(session, p.req.TimeoutMillis, r.NowMillis())
 		r.own(session, p.req.Owner)
 	case zk.OpDeleteContainer:
 		if result.Err == zk.OK {

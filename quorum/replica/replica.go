@@ -215,8 +215,12 @@ func (r *Replica) removeOrphans() {
 	}
 }
 
-// NowMillis is the clock of sessions: monotonic milliseconds, at least 1.
-func (r *Replica) NowMillis() int64 { return time.Since(r.began).Milliseconds() + 1 }
+// NowMillis is the clock of sessions: milliseconds, at least 1, without the time in which the loop
+// stood still, since no session grows older while the server itself was stalled. What was heard while it
+// stood still seems later than it was, by as much as that at most.
+func (r *Replica) NowMillis() int64 {
+	return time.Since(r.began).Milliseconds() + 1 - r.stalledMillis.Load()
+}
 
 // Submit hands in requests, in order: callers bound what they have outstanding. requests is copied;
 // what it points to must stay unchanged until the outcome. If nobody has the turn the caller takes it

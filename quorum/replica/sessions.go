@@ -22,10 +22,6 @@ func (r *Replica) newSessionID() zk.SessionID {
 	}
 }
 
-// sessionClock is NowMillis without the time in which the loop stood still: while the server itself
-// was stalled, no session grows older.
-func (r *Replica) sessionClock() int64 { return r.NowMillis() - r.stalledMillis.Load() }
-
 // enqueue adds a request of the server's own for the loop's next turn.
 func (r *Replica) enqueue(req Request) {
 	r.intake.add([]Request{req})
@@ -52,7 +48,7 @@ func (r *Replica) attach(req *Request) zk.Code {
 		return zk.ErrSessionExpired
 	}
 	r.stats.Revalidations.Add(1)
-	r.tracker.Add(req.Session, req.TimeoutMillis, r.sessionClock())
+	r.tracker.Add(req.Session, req.TimeoutMillis, r.NowMillis())
 	r.own(req.Session, req.Owner)
 	return zk.OK
 }
@@ -60,9 +56,9 @@ func (r *Replica) attach(req *Request) zk.Code {
 // tick does what is due by time: expiry, reaping, a look at the disk.
 func (r *Replica) tick() {
 	now := time.Now()
-	if late := now.Sub(r.lastTick) - r.cfg.Tick; late > r.cfg.Tick {
-		r.stalledMillis.Add(late.Milliseconds())
-		r.log.Warn("the server stood still: sessions get that much more time", zap.Duration("stalled", late))
+	if gap := now.Sub(r.lastTick); gap > 2*r.cfg.Tick {
+		r.stalledMillis.Add(gap.Milliseconds())
+		r.log.Warn("the server stood still: sessions get that much more time", zap.Duration("stalled", gap))
 	}
 	r.lastTick = now
 	r.expireSessions()
@@ -75,10 +71,9 @@ func (r *Replica) tick() {
 }
 
 func (r *Replica) expireSessions() {
-	stalled := r.stalledMillis.Load()
-	r.expired = r.tracker.Expire(r.sessionClock(), func(id zk.SessionID) int64 {
+	r.expired = r.tracker.Expire(r.NowMillis(), func(id zk.SessionID) int64 {
 		if owner := r.owners[id]; owner != nil {
-			return owner.LastHeardMillis() - stalled
+			return owner.LastHeardMillis()
 		}
 		return 0
 	}, r.expired[:0])

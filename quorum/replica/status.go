@@ -127,7 +127,7 @@ type Expiry struct {
 // Expiries returns all sessions by the time at which they will be looked at.
 func (r *Replica) Expiries() (all []Expiry, err error) {
 	err = r.Call(func() {
-		now, clock := time.Now(), r.sessionClock()
+		now, clock := time.Now(), r.NowMillis()
 		for at, ids := range r.tracker.Buckets() {
 			all = append(all, Expiry{now.Add(time.Duration(at-clock) * time.Millisecond), slices.Clone(ids)})
 		}

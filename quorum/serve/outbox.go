@@ -1,7 +1,9 @@
 package serve
 
 import (
+	"errors"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -114,7 +116,7 @@ func (o *outbox) writeAll(b []byte) error {
 		}
 		n, err := o.nc.Write(b[:min(len(b), outHigh)])
 		b = b[n:]
-		if err != nil {
+		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err
 		}
 	}

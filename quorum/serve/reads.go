@@ -165,9 +165,11 @@ func (c *conn) getACL(v *replica.View, path string, b []byte) ([]byte, zk.Code) 
 	return stat.Append(proto.AppendACLs(b, acl)), zk.OK
 }
 
-// multiRead answers several getData and getChildren; each fails for itself and none sets a watch.
+// multiRead answers several getData and getChildren; each fails for itself and none sets a watch. The
+// answer may be many times as large as the request, which may name a large znode often: it is a
+// marshalling error if it would be more than a client may have unsent.
 func (c *conn) multiRead(v *replica.View, d *jute.Decoder, b []byte) ([]byte, zk.Code) {
-	for {
+	for begin := len(b); len(b)-begin <= outCut; {
 		var h proto.MultiHeader
 		h.Decode(d)
 		if d.Err() != nil || !h.Done && h.Type != zk.OpGetData && h.Type != zk.OpGetChildren {
@@ -189,6 +191,7 @@ func (c *conn) multiRead(v *replica.View, d *jute.Decoder, b []byte) ([]byte, zk
 			b = jute.AppendInt(b, int32(code))
 		}
 	}
+	return b, zk.ErrMarshalling
 }
 
 func (c *conn) getEphemerals(v *replica.View, prefix string, b []byte) []byte {

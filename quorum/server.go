@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"path"
 	"strings"
@@ -48,12 +49,14 @@ type Server struct {
 func Start(cfg Config, progress func(text string)) (*Server, error) {
 	s := &Server{cfg: cfg, log: cfg.Logger, started: time.Now(), done: make(chan struct{})}
 	if err := s.complete(); err != nil {
+		closeAll(cfg.Listeners)
 		return nil, err
 	}
 	a, err := auth.New(auth.Config{
 		SkipACL: s.cfg.SkipACL, SuperDigest: s.cfg.SuperDigest, DigestAlg: s.cfg.DigestAlg, DigestEnabled: s.cfg.DigestEnabled,
 	})
 	if err != nil {
+		closeAll(cfg.Listeners)
 		return nil, err
 	}
 	// Ports first: a second server on them is found before the data is touched.
@@ -69,6 +72,8 @@ func Start(cfg Config, progress func(text string)) (*Server, error) {
 	s.clients = serve.New(s.serveConfig(a))
 	for _, l := range listeners {
 		s.addrs = append(s.addrs, l.Addr().String())
+	}
+	for _, l := range listeners { // from the first on, clients may ask for all that is above
 		s.clients.Serve(l)
 	}
 	go s.watch()
@@ -99,10 +104,14 @@ func (s *Server) complete() error {
 		return errors.New("quorum: no data directory given")
 	case c.ID < zk.MinServerID || c.ID > zk.MaxServerID:
 		return fmt.Errorf("quorum: server id %d is not in %d..%d", c.ID, zk.MinServerID, zk.MaxServerID)
-	case c.TickTime <= 0 || c.SnapCount < 2 || c.MaxFrameBytes < 1024:
+	case len(c.ClientAddrs) == 0 && len(c.Listeners) == 0:
+		return errors.New("quorum: no client address given")
+	case c.TickTime < time.Millisecond || c.SnapCount < 2 || c.MaxFrameBytes < 1024:
 		return fmt.Errorf("quorum: tick time %v, snap count %d or frame limit %d out of range", c.TickTime, c.SnapCount, c.MaxFrameBytes)
 	case c.MinSessionTimeout > c.MaxSessionTimeout:
 		return fmt.Errorf("quorum: minimum session timeout %v is above the maximum %v", c.MinSessionTimeout, c.MaxSessionTimeout)
+	case c.MaxSessionTimeout.Milliseconds() > math.MaxInt32: // an int on the wire
+		return fmt.Errorf("quorum: maximum session timeout %v is above %v", c.MaxSessionTimeout, math.MaxInt32*time.Millisecond)
 	}
 	return nil
 }

@@ -320,3 +320,69 @@ func TestManyClientsAtOnce(t *testing.T) {
 		t.Errorf("%d digest mismatches", n)
 	}
 }
+
+// A client may come, and an operator ask, before the last of several addresses is served.
+func TestClientsThatComeWhileTheServerStarts(t *testing.T) {
+	cfg := config(vfs.NewMem())
+	cfg.ClientAddrs = nil
+	var early []net.Conn
+	for range 4 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Listeners = append(cfg.Listeners, l)
+		nc, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		if _, err := nc.Write([]byte("conf")); err != nil {
+			t.Fatal(err)
+		}
+		early = append(early, nc)
+	}
+	start(t, cfg)
+	for _, nc := range early {
+		text, err := io.ReadAll(nc)
+		if err != nil || !strings.HasPrefix(string(text), "clientPort=") {
+			t.Errorf("conf: %q, %v", text, err)
+		}
+	}
+}
+
+func TestSettingsThatWouldDoHarmAreRefused(t *testing.T) {
+	tests := map[string]func(*quorum.Config){
+		"no data directory":             func(c *quorum.Config) { c.DataDir = "" },
+		"no address":                    func(c *quorum.Config) { c.ClientAddrs = nil },
+		"a tick below a millisecond":    func(c *quorum.Config) { c.TickTime = time.Microsecond },
+		"timeouts the wrong way round":  func(c *quorum.Config) { c.MinSessionTimeout = 2 * c.MaxSessionTimeout },
+		"a timeout beyond the protocol": func(c *quorum.Config) { c.MaxSessionTimeout = 30 * 24 * time.Hour },
+	}
+	for name, spoil := range tests {
+		t.Run(name, func(t *testing.T) {
+			cfg := config(vfs.NewMem())
+			spoil(&cfg)
+			if s, err := quorum.Start(cfg, nil); err == nil {
+				stop(t, s)
+				t.Error("the server started")
+			}
+		})
+	}
+}
+
+// One request cannot ask for more than a connection may have queued, however often it names a znode.
+func TestAMultiReadIsBounded(t *testing.T) {
+	_, addr := start(t, config(vfs.NewMem()))
+	c := open(t, addr, time.Minute)
+	create(t, c, "/big", bytes.Repeat([]byte("x"), 900<<10), zk.ModePersistent)
+	var body []byte
+	get := proto.PathWatchRequest{Path: "/big"}
+	for range 1000 {
+		body = get.Append(proto.MultiHeader{Type: zk.OpGetData, Err: -1}.Append(body))
+	}
+	r, err := c.Call(zk.OpMultiRead, proto.MultiEnd.Append(body))
+	if err != nil || r.Err != zk.ErrMarshalling {
+		t.Errorf("%d bytes, %v, %v", len(r.Body), r.Err, err)
+	}
+}

@@ -80,6 +80,7 @@ type Replica struct {
 	intake intake
 	calls  chan func()   // run by the loop
 	stop   chan struct{} // closed by Stop
+	quit   atomic.Bool   // the loop is to end: what runs beside it is given up
 	done   chan struct{} // closed when the loop has ended
 	err    error         // why the loop ended by itself; set before done is closed
 
@@ -253,6 +254,7 @@ func (r *Replica) Err() error { return r.err }
 // Stop ends the loop after the batch at work, makes the log durable and closes all files. Requests
 // that are still queued get no answer: to their clients that is a lost connection.
 func (r *Replica) Stop() error {
+	r.quit.Store(true)
 	select {
 	case <-r.stop:
 	default:
@@ -317,7 +319,7 @@ func (r *Replica) run() {
 	}
 }
 
-// end waits for what runs beside the loop and closes the files. The loop takes no further turn.
+// end waits for what runs beside the loop, which gives up soon, and closes the files. The loop takes no further turn.
 func (r *Replica) end() {
 	if r.snapping {
 		r.snapshotDone(<-r.snapDone)
@@ -343,6 +345,7 @@ func (r *Replica) closeFiles() error {
 func (r *Replica) fail(err error) {
 	if r.err == nil {
 		r.err = err
+		r.quit.Store(true)
 		r.stats.UnrecoverableErrors.Add(1)
 		r.log.Error("replica ends", zap.Error(err))
 	}

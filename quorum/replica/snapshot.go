@@ -85,7 +85,7 @@ func (r *Replica) save(view *tree.View) (res snapResult) {
 		res.err = err
 		return res
 	}
-	res.info, res.err = snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{Compression: compression})
+	res.info, res.err = snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{Compression: compression, Progress: r.goOn})
 	res.took = time.Since(begin)
 	if res.err == nil {
 		r.whole[res.info.Name] = res.info // Save has read it back
@@ -94,6 +94,15 @@ func (r *Replica) save(view *tree.View) (res snapResult) {
 		res.purged, res.err = r.purge()
 	}
 	return res
+}
+
+// goOn gives up what runs beside the loop when the replica ends: the end of a server whose log has
+// failed, or of one that is stopped, must not take as long as a snapshot. It is a snap.Progress.
+func (r *Replica) goOn(_, _ int64) error {
+	if r.quit.Load() {
+		return ErrStopped
+	}
+	return nil
 }
 
 // maybePurge purges by time, beside the loop: after a snapshot it is done anyway.
@@ -112,7 +121,7 @@ func (r *Replica) maybePurge(now time.Time) {
 
 // purge keeps the newest snapshots that read back whole, and the log that the oldest of them needs.
 func (r *Replica) purge() (snap.Purged, error) {
-	purged, err := snap.Purge(r.cfg.FS, r.cfg.SnapDir, r.cfg.PurgeRetain, r.whole, nil)
+	purged, err := snap.Purge(r.cfg.FS, r.cfg.SnapDir, r.cfg.PurgeRetain, r.whole, r.goOn)
 	if err != nil || purged.NeedLogsFrom == 0 {
 		return purged, err
 	}
@@ -135,7 +144,10 @@ func (r *Replica) snapshotDone(res snapResult) {
 		r.log.Error("damaged snapshot", zap.Stringer("file", bad))
 	}
 	r.stats.PurgedFiles.Add(int64(len(res.purged.Removed)))
-	if res.err != nil {
+	switch {
+	case errors.Is(res.err, ErrStopped):
+		r.log.Info("snapshot or purge given up: the server ends")
+	case res.err != nil:
 		r.stats.SnapshotErrors.Add(1)
 		r.log.Error("snapshot or purge failed: the log is kept and grows until one succeeds", zap.Error(res.err))
 	}

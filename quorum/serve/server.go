@@ -127,6 +127,11 @@ func (s *Server) admit(nc net.Conn) {
 	s.stats.ConnectionsAccepted.Add(1)
 	c := newConn(s, nc)
 	s.mu.Lock()
+	if s.stopping() {
+		s.mu.Unlock()
+		nc.Close()
+		return
+	}
 	refusal := s.refusal(c.remote.Addr())
 	if refusal == "" {
 		s.conns[c] = struct{}{}
@@ -146,14 +151,18 @@ func (s *Server) admit(nc net.Conn) {
 	s.running.Go(c.serve)
 }
 
+func (s *Server) stopping() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}
+
 // refusal says which limit one more connection from addr would break, and who holds the connections;
 // "" if none. s.mu is held.
 func (s *Server) refusal(addr netip.Addr) string {
-	select {
-	case <-s.closing:
-		return "stopping"
-	default:
-	}
 	if most := s.cfg.MaxConnsPerIP; most > 0 && s.perIP[addr] >= most {
 		return fmt.Sprintf("%s holds %d of %d connections allowed per address (maxClientCnxns)", addr, s.perIP[addr], most)
 	}

@@ -14,6 +14,10 @@ import (
 const (
 	// maxBatchRequests bounds a batch, so that the first of it does not wait for the last too long.
 	maxBatchRequests = 4096
+	// maxBatchBytes bounds what is prepared and encoded at once.
+	maxBatchBytes = 8 << 20
+	// checkDiskBytes of log are written at most between two looks at the free space.
+	checkDiskBytes = 16 << 20
 	// deliverChunk is how many txns are applied before readers get a turn.
 	deliverChunk = 512
 )
@@ -53,7 +57,7 @@ func (r *Replica) batch() {
 
 // gather turns queued requests into proposals and appends their txns to the log.
 func (r *Replica) gather(now time.Time) {
-	r.requests = r.intake.take(r.requests[:0], maxBatchRequests)
+	r.requests = r.intake.take(r.requests[:0], maxBatchRequests, maxBatchBytes)
 	r.stats.QueueDepth.Set(int64(len(r.requests)))
 	wallMillis := now.UnixMilli()
 	for i := range r.requests {
@@ -88,6 +92,7 @@ func (r *Replica) propose(req *Request, wallMillis int64) {
 	r.prep.Prepare(&p.req.Request, zxid, wallMillis, &p.txn)
 	r.encoded = p.txn.Append(r.encoded[:0])
 	r.stats.ProposalBytes.Observe(int64(len(r.encoded)))
+	r.batchBytes += int64(len(r.encoded))
 	if err := r.txlog.Append(zxid, r.encoded); err != nil {
 		r.fail(err)
 	}
@@ -143,6 +148,12 @@ func (r *Replica) sync(begin time.Time) bool {
 	r.stats.FsyncMicros.Observe(took.Microseconds())
 	r.stats.BatchSize.Observe(txns)
 	r.stats.Proposals.Add(txns)
+	r.stats.LogBytes.Add(r.batchBytes)
+	if r.uncheckedBytes += r.batchBytes; r.uncheckedBytes >= checkDiskBytes {
+		r.uncheckedBytes = 0
+		r.checkDisk()
+	}
+	r.batchBytes = 0
 	if took > r.cfg.FsyncWarning {
 		r.stats.FsyncSlow.Add(1)
 		r.log.Warn("slow log sync: clients wait for this disk", zap.Duration("took", took), zap.Int64("txns", txns))
@@ -183,6 +194,12 @@ func (r *Replica) deliver() {
 // so that no reply shows a change before the event that announces it.
 func (r *Replica) apply(p *proposal) {
 	var result tree.Result
+	reaped := zk.Persistent // what kind of znode the reaper's txn removes
+	if p.txn.Header.Type == zk.OpDeleteContainer {
+		if id, ok := r.tree.Find(p.txn.Body.Path); ok {
+			reaped = zk.KindOf(r.tree.Persisted(id).EphemeralOwner, r.cfg.ExtendedTypes)
+		}
+	}
 	result, r.events = r.tree.Apply(&p.txn, r.events[:0])
 	r.stats.Commits.Add(1)
 	r.checkDigest(&p.txn)
@@ -195,11 +212,14 @@ func (r *Replica) apply(p *proposal) {
 		r.stats.CreateSessions.Add(1)
 		r.tracker.Add(session, p.req.TimeoutMillis, r.NowMillis())
 		r.own(session, p.req.Owner)
-	case zk.OpDeleteContainer:
-		if result.Err == zk.OK {
-			r.stats.ContainersDeleted.Add(1)
-		}
 	}
+	switch reaped {
+	case zk.Container:
+		r.stats.ContainersDeleted.Add(1)
+	case zk.TTL:
+		r.stats.TTLNodesDeleted.Add(1)
+	}
+	r.watchQuota(p, &result)
 	if p.req.Origin != nil {
 		out := Outcome{Kind: Write, Op: p.req.Op, Session: session, Cxid: p.req.Cxid, Zxid: p.zxid, Err: result.Err, Result: &result}
 		r.tell(p.req.Origin, &out)

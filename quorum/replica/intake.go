@@ -27,10 +27,14 @@ func (in *intake) signal() {
 	}
 }
 
-// take moves at most limit requests, oldest first, behind batch.
-func (in *intake) take(batch []Request, limit int) []Request {
+// take moves requests, oldest first, behind batch: at most limit, and no more once their bodies reach
+// maxBytes.
+func (in *intake) take(batch []Request, limit, maxBytes int) []Request {
 	in.mu.Lock()
-	n := min(limit, len(in.queue))
+	n := 0
+	for bytes := 0; n < min(limit, len(in.queue)) && bytes < maxBytes; n++ {
+		bytes += len(in.queue[n].Body)
+	}
 	batch = append(batch, in.queue[:n]...)
 	in.queue = slices.Delete(in.queue, 0, n) // clears the tail, so nothing is kept alive
 	left := len(in.queue)

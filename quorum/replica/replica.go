@@ -86,36 +86,38 @@ type Replica struct {
 
 	// turn is held by whoever acts as the loop: its goroutine, or a caller of Submit. It guards all of
 	// this group. Taken before mu.
-	turn        sync.Mutex
-	ended       bool // files are closed, or about to be
-	leader      *zab.Leader
-	prep        *prep.Prep
-	tracker     *session.Tracker
-	owners      map[zk.SessionID]Owner
-	inflight    []proposal
-	head        int // first of inflight that is not delivered
-	encoded     []byte
-	requests    []Request
-	events      []tree.Event
-	notice      Notice
-	told        int64         // watchers that got notice
-	tellWatcher func(Watcher) // notify, bound once so that firing does not allocate
-	view        View
-	dirty       []Flusher
-	nextID      zk.SessionID
-	expired     []zk.SessionID
-	lastTick    time.Time
-	nextReap    time.Time
-	random      *rand.Rand
-	snapAt      snapTrigger
-	snapping    bool                 // a snapshot or a purge is under way
-	rolledBytes int64                // of log files that were ended since the last snapshot
-	whole       map[string]snap.Info // snapshots this process has read to their end; of the goroutine that saves
-	nextPurge   time.Time
-	snapDone    chan snapResult
-	waiting     []chan<- snapResult // who asked for a snapshot
-	flushers    flushPool
-	diskLow     bool
+	turn                       sync.Mutex
+	ended                      bool // files are closed, or about to be
+	leader                     *zab.Leader
+	prep                       *prep.Prep
+	tracker                    *session.Tracker
+	owners                     map[zk.SessionID]Owner
+	inflight                   []proposal
+	head                       int   // first of inflight that is not delivered
+	batchBytes, uncheckedBytes int64 // encoded since the last sync, and since the last look at the disk
+	encoded                    []byte
+	requests                   []Request
+	events                     []tree.Event
+	notice                     Notice
+	told                       int64         // watchers that got notice
+	tellWatcher                func(Watcher) // notify, bound once so that firing does not allocate
+	view                       View
+	dirty                      []Flusher
+	quotaSaid                  map[string]time.Time // when which quota was last complained about
+	nextID                     zk.SessionID
+	expired                    []zk.SessionID
+	lastTick                   time.Time
+	nextReap                   time.Time
+	random                     *rand.Rand
+	snapAt                     snapTrigger
+	snapping                   bool                 // a snapshot or a purge is under way
+	rolledBytes                int64                // of log files that were ended since the last snapshot
+	whole                      map[string]snap.Info // snapshots this process has read to their end; of the goroutine that saves
+	nextPurge                  time.Time
+	snapDone                   chan snapResult
+	waiting                    []chan<- snapResult // who asked for a snapshot
+	flushers                   flushPool
+	diskLow                    bool
 
 	// Read by others.
 	stalledMillis atomic.Int64 // how long the loop stood still in all: not counted against sessions

@@ -29,11 +29,12 @@ func (r *Replica) newSnapTrigger() snapTrigger {
 }
 
 type snapResult struct {
-	view   *tree.View // nil of a purge alone
-	info   snap.Info
-	purged snap.Purged
-	took   time.Duration
-	err    error
+	view     *tree.View // nil of a purge alone
+	info     snap.Info
+	purged   snap.Purged
+	took     time.Duration
+	err      error // of the snapshot
+	purgeErr error
 }
 
 // maybeSnapshot rolls the log when it is long enough, and begins a snapshot where that pays: once the
@@ -91,7 +92,7 @@ func (r *Replica) save(view *tree.View) (res snapResult) {
 		r.whole[res.info.Name] = res.info // Save has read it back
 	}
 	if res.err == nil && r.cfg.PurgeInterval > 0 {
-		res.purged, res.err = r.purge()
+		res.purged, res.purgeErr = r.purge()
 	}
 	return res
 }
@@ -114,7 +115,7 @@ func (r *Replica) maybePurge(now time.Time) {
 	r.snapping = true
 	go func() {
 		var res snapResult
-		res.purged, res.err = r.purge()
+		res.purged, res.purgeErr = r.purge()
 		r.snapDone <- res
 	}()
 }
@@ -144,12 +145,12 @@ func (r *Replica) snapshotDone(res snapResult) {
 		r.log.Error("damaged snapshot", zap.Stringer("file", bad))
 	}
 	r.stats.PurgedFiles.Add(int64(len(res.purged.Removed)))
-	switch {
-	case errors.Is(res.err, ErrStopped):
+	switch err := errors.Join(res.err, res.purgeErr); {
+	case errors.Is(err, ErrStopped):
 		r.log.Info("snapshot or purge given up: the server ends")
-	case res.err != nil:
+	case err != nil:
 		r.stats.SnapshotErrors.Add(1)
-		r.log.Error("snapshot or purge failed: the log is kept and grows until one succeeds", zap.Error(res.err))
+		r.log.Error("snapshot or purge failed: the log is kept and grows until one succeeds", zap.Error(err))
 	}
 	if res.info.Name != "" {
 		r.noteSnapshot(&res.info)

@@ -51,6 +51,7 @@ func (c *conn) endReply(start int, h proto.ReplyHeader) {
 	if h.Err != zk.OK {
 		b = h.Append(b[:start+4])
 	}
+	c.record.replySize(int64(len(b) - start - 4))
 	jute.AppendInt(b[:start], int32(len(b)-start-4))
 	c.out.put(b)
 }
@@ -216,6 +217,9 @@ func (c *conn) whoAmI(b []byte) []byte {
 	return proto.AppendClientInfos(b, infos)
 }
 
+// maxIDs bounds the identities of one connection: every check of an ACL goes through them.
+const maxIDs = 100
+
 // authenticate adds identities to the connection at once: it stands outside the order of requests.
 // c.mu is held.
 func (c *conn) authenticate(h proto.RequestHeader, body []byte) {
@@ -226,8 +230,11 @@ func (c *conn) authenticate(h proto.RequestHeader, body []byte) {
 	if d.Err() == nil {
 		var more []proto.ID
 		if more, code = c.s.cfg.Auth.Authenticate(r.Scheme, r.Auth); code == zk.OK {
-			ids := mergeIDs(*c.ids.Load(), more)
-			c.ids.Store(&ids)
+			if ids := mergeIDs(*c.ids.Load(), more); len(ids) <= maxIDs {
+				c.ids.Store(&ids)
+			} else {
+				code = zk.ErrAuthFailed
+			}
 		}
 	}
 	header := proto.ReplyHeader{Xid: h.Xid, Err: code}

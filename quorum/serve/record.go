@@ -21,6 +21,8 @@ type record struct {
 	op  zk.Op // the run of equal operations that is not in the server's total yet
 	ops int64
 
+	replies, lastReply, minReply, maxReply int64 // bodies, in bytes, since the last batch
+
 	latencyCount            int64
 	lastLatency, minLatency time.Duration
 	sumLatency, maxLatency  time.Duration
@@ -54,6 +56,31 @@ func (c *conn) takeReceived() int64 {
 	return n
 }
 
+// replySize notes the size of a reply for the server's smallest, largest and last.
+func (r *record) replySize(bytes int64) {
+	if r.replies == 0 {
+		r.minReply, r.maxReply = bytes, bytes
+	}
+	r.replies++
+	r.lastReply, r.minReply, r.maxReply = bytes, min(r.minReply, bytes), max(r.maxReply, bytes)
+}
+
+// flushSizes tells the server's total of a batch only the sizes that can matter there.
+func (c *conn) flushSizes() {
+	r, total := &c.record, &c.s.stats.ResponseBytes
+	if r.replies == 0 {
+		return
+	}
+	if r.minReply != r.lastReply {
+		total.Observe(r.minReply)
+	}
+	if r.maxReply != r.lastReply {
+		total.Observe(r.maxReply)
+	}
+	total.Observe(r.lastReply)
+	r.replies = 0
+}
+
 // countOp counts an operation for the server's total by type. c.mu is held.
 func (c *conn) countOp(op zk.Op) {
 	if op != c.record.op {
@@ -79,6 +106,7 @@ func (c *conn) finishReads(n int64, began time.Time) {
 	c.record.lastResponse = now
 	c.record.latency(took, n)
 	c.flushOps()
+	c.flushSizes()
 	st := c.s.stats
 	st.PacketsSent.Add(n)
 	st.Latency.ObserveN(took.Microseconds(), n)
@@ -97,6 +125,7 @@ func (c *conn) finishWrite(h proto.RequestHeader, zxid zk.Zxid, began time.Time)
 	c.record.lastResponse = now
 	c.record.latency(took, 1)
 	c.flushOps()
+	c.flushSizes()
 	st := c.s.stats
 	st.PacketsSent.Add(1)
 	st.Latency.Observe(took.Microseconds())

@@ -16,9 +16,9 @@ type Server struct {
 	ForeignProtocols             Counter // HTTP, TLS, SSH, garbage on the client port
 	AuthFailed                   Counter
 	ConnectionsAlive             Gauge
-	Outstanding                  Gauge // requests taken in and not answered
-	ResponseBytes                Histogram
-	ConnectionRequests           Counter // ConnectRequests
+	Outstanding                  Gauge     // requests taken in and not answered
+	ResponseBytes                Histogram // of each batch of replies to one connection only the least, the largest and the last
+	ConnectionRequests           Counter   // ConnectRequests
 	Revalidations                Counter
 
 	// Requests. Latency of every answered request; reads and writes apart.

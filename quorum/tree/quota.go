@@ -45,6 +45,9 @@ func (t *Tree) QuotaFor(path string) (q Quota, ok bool) {
 	return t.quota(prefix, nodes)
 }
 
+// HasQuotas reports whether any quota is set.
+func (t *Tree) HasQuotas() bool { return len(t.quotas) > 0 }
+
 // Quotas visits all quotas in ascending order of path.
 func (t *Tree) Quotas() iter.Seq[Quota] {
 	return func(yield func(Quota) bool) {

@@ -1,0 +1,275 @@
+package peer
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"zkd/quorum/proto"
+	"zkd/quorum/zk"
+)
+
+// wrongBeginnings are what connections to either port may begin with, instead of what they must.
+var wrongBeginnings = map[string]struct {
+	bytes          string
+	election, peer Mishap
+}{
+	"nothing at all":           {"", SilentPeer, SilentPeer},
+	"half a hello":             {string(helloOf(3)[:11]), SilentPeer, Foreign},
+	"half a FOLLOWERINFO":      {"\x00\x00\x00\x0b\x00\x00", Foreign, SilentPeer},
+	"HTTP":                     {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", Foreign, Foreign},
+	"TLS":                      {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", Foreign, Foreign},
+	"SASL":                     {"\x5f\x24\x35\x01\x35\x01\xed\xcc\x00\x00\x00\x00", Foreign, Foreign},
+	"a four-letter word":       {"ruok", Foreign, Foreign},
+	"a client":                 {"\x00\x00\x00\x2d\x00\x00\x00\x00\x00\x00\x00\x00", Foreign, Foreign},
+	"the other port's hello":   {string(helloOf(3)), mishaps, Foreign},
+	"an unknown hello":         {"\xff\xff\xff\xff\xff\xfe\x00\x00", BadHello, SilentPeer},
+	"a hello without address":  {"\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x00", BadHello, Foreign},
+	"a packet that is no INFO": {string((&proto.QuorumPacket{Type: proto.PacketAck}).Append(nil)), StrangeID, BadHello},
+	"an INFO without data":     {string((&proto.QuorumPacket{Type: proto.PacketFollowerInfo}).Append(nil)), Foreign, BadHello},
+	"an INFO of a gigabyte":    {"\x00\x00\x00\x0b\x00\x00\x00\x00\x00\x00\x00\x00\x40\x00\x00\x00", Foreign, BadLength},
+}
+
+func TestWrongBeginningsOfElectionConnections(t *testing.T) {
+	for name, test := range wrongBeginnings {
+		if test.election == mishaps {
+			continue // it is what must be
+		}
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPipes()
+				e, in := electionOn(p, 2, "two")
+				defer e.Close()
+				checkWrong(t, p, "two:1", test.bytes, func() uint64 { return e.Count(test.election) })
+				if got := in.take(); got != nil {
+					t.Errorf("reports %q", got)
+				}
+			})
+		})
+	}
+}
+
+func TestWrongBeginningsOfPeerConnections(t *testing.T) {
+	for name, test := range wrongBeginnings {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPipes()
+				in := newLinkInbox()
+				port := NewLeaderPort(LeaderConfig{Receiver: in, Logger: zap.NewNop()})
+				port.Serve(p.listen("two:1"))
+				defer port.Close()
+				checkWrong(t, p, "two:1", test.bytes, func() uint64 { return port.Count(test.peer) })
+				if got := in.take(); got != nil {
+					t.Errorf("reports %q", got)
+				}
+			})
+		})
+	}
+}
+
+// checkWrong says first and expects to be closed, and one mishap counted.
+func checkWrong(t *testing.T, p *pipes, address, first string, count func() uint64) {
+	t.Helper()
+	nc, _ := p.dial(t.Context(), address)
+	defer nc.Close()
+	go func() { _, _ = io.WriteString(nc, first) }()
+	if _, err := nc.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("read ends with %v", err)
+	}
+	synctest.Wait()
+	if n := count(); n != 1 {
+		t.Errorf("counted %d times", n)
+	}
+}
+
+func TestSilentPeersHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes()
+		p.fail["three:1"] = context.Canceled
+		e, in := electionOn(p, 2, "two", Member{3, at("three")})
+		defer e.Close()
+		began := time.Now()
+		for range 3 * maxHandshakes {
+			nc, _ := p.dial(t.Context(), "two:1")
+			defer nc.Close()
+		}
+		nc, _ := p.dial(t.Context(), "two:1")
+		defer nc.Close()
+		_, _ = nc.Write(helloOf(3))
+		synctest.Wait()
+		if got := in.take(); !slices.Equal(got, []string{"up 3"}) || time.Since(began) > 0 {
+			t.Errorf("reports %q after %v", got, time.Since(began))
+		}
+		if n := e.Count(TooMany); n != 2*maxHandshakes+1 {
+			t.Errorf("%d handshakes were too many", n)
+		}
+	})
+}
+
+func TestABadMessageCostsItselfABadLengthTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes()
+		p.fail["three:1"] = context.Canceled
+		core, logs := observer.New(zapcore.WarnLevel)
+		in := newInbox()
+		e := NewElection(ElectionConfig{Self: 2, Addrs: at("two"), Network: p.network(), Receiver: in, Logger: zap.New(core)})
+		defer e.Close()
+		e.Serve(p.listen("two:1"))
+		e.SetMembers([]Member{{3, at("three")}})
+		nc, _ := p.dial(t.Context(), "two:1")
+		defer nc.Close()
+		_, _ = nc.Write(helloOf(3))
+		for range 100 {
+			_, _ = nc.Write([]byte{0, 0, 0, 3, 1, 2, 3})
+			time.Sleep(time.Second)
+		}
+		_, _ = nc.Write(frameOf(note(1)))
+		_, _ = nc.Write([]byte{0, 8, 0, 1})
+		if _, err := nc.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("read ends with %v", err)
+		}
+		synctest.Wait()
+		got := in.take()
+		if want := []string{"round 1 from 3", "down 3"}; len(got) != 103 || !slices.Equal(got[101:], want) {
+			t.Errorf("%d reports, at the end %q", len(got), got[len(got)-2:])
+		}
+		if e.Count(GarbledMessage) != 100 || e.Count(BadLength) != 1 {
+			t.Errorf("counted %d and %d", e.Count(GarbledMessage), e.Count(BadLength))
+		}
+		said := logs.FilterMessage(mishapTexts[GarbledMessage]).All()
+		if len(said) != 2 || said[1].ContextMap()["suppressed"] != int64(59) {
+			t.Errorf("logged %v", said)
+		}
+	})
+}
+
+func TestStrangersAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes()
+		e, in := electionOn(p, 2, "two")
+		defer e.Close()
+		var first net.Conn
+		for i := range zk.ServerID(maxStrangers + 1) {
+			nc, _ := p.dial(t.Context(), "two:1")
+			defer nc.Close()
+			_, _ = nc.Write(helloOf(100 + i))
+			synctest.Wait()
+			if first == nil {
+				first = nc
+			} else if i == 2 {
+				_, _ = first.Write(frameOf(note(1))) // so it is not the one silent for longest
+			}
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		reach := e.Reach()
+		if len(reach) != maxStrangers || reach[0].Server != 100 || reach[1].Server != 102 || reach[0].Class != NotMember {
+			t.Errorf("reach %+v", reach)
+		}
+		if got := in.take(); len(got) != maxStrangers+2 || e.Count(TooMany) != 1 {
+			t.Errorf("reports %q", got)
+		}
+		e.Send([]zk.ServerID{101, 102}, note(5)) // to one that is gone, and one that is not: no harm
+	})
+}
+
+func TestReachTellsWhy(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	tests := map[string]struct {
+		err  error
+		want Class
+	}{
+		"nobody listens":            {refused, Refused},
+		"no answer":                 {&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, TimedOut},
+		"the kernel gave up":        {os.NewSyscallError("connect", syscall.ETIMEDOUT), TimedOut},
+		"no answer within ours":     {context.Canceled, TimedOut},
+		"reset":                     {os.NewSyscallError("read", syscall.ECONNRESET), Broken},
+		"no route to the host":      {os.NewSyscallError("connect", syscall.EHOSTUNREACH), NoRoute},
+		"a firewall on this host":   {os.NewSyscallError("connect", syscall.EPERM), NoRoute},
+		"the name has no address":   {&net.DNSError{Err: "no such host", Name: "three", IsNotFound: true}, NameUnknown},
+		"the name server is silent": {&net.DNSError{Err: "timeout", Name: "three", IsTimeout: true}, TimedOut},
+		"something else":            {io.ErrClosedPipe, OtherError},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPipes()
+				p.fail["three:1"] = test.err
+				e, _ := electionOn(p, 2, "two", Member{3, at("three")})
+				defer e.Close()
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				reach := e.Reach()[0]
+				if reach.Class != test.want || reach.Linked || reach.Error == "" || time.Since(reach.Since) < 50*time.Second {
+					t.Errorf("reach %+v", reach)
+				}
+			})
+		})
+	}
+}
+
+func TestAServerThatHasAnothersAddressIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes()
+		three := p.listen("three:1")
+		e, _ := electionOn(p, 2, "two", Member{3, at("three")})
+		defer e.Close()
+		go func() {
+			for {
+				select {
+				case nc := <-three.conns:
+					_, _ = readHello(nc)
+					nc.Close()
+				case <-e.Closing():
+					return
+				}
+			}
+		}()
+		nc, _ := p.dial(t.Context(), "two:1")
+		defer nc.Close()
+		_, _ = nc.Write(helloOf(5, at("three")...))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if reach := e.Reach(); reach[0].Class != WrongID || e.Count(OtherID) != 1 {
+			t.Errorf("reach %+v", reach)
+		}
+	})
+}
+
+func TestAPortThatCannotAcceptFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes()
+		e, in := electionOn(p, 2, "two")
+		defer e.Close()
+		e.Serve(&brokenListener{errs: []error{syscall.EMFILE, syscall.EMFILE, syscall.EINVAL}})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		if in.failed == nil || !strings.Contains(in.failed.Error(), "accept on broken: invalid argument") {
+			t.Errorf("failed with %v", in.failed)
+		}
+	})
+}
+
+// brokenListener accepts nobody.
+type brokenListener struct{ errs []error }
+
+func (l *brokenListener) Accept() (net.Conn, error) {
+	err := l.errs[0]
+	l.errs = l.errs[1:]
+	return nil, err
+}
+func (l *brokenListener) Close() error   { return nil }
+func (l *brokenListener) Addr() net.Addr { return pipeAddr("broken") }

@@ -11,7 +11,7 @@ export CGO_ENABLED := 0
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # Rooms with goroutines and locks: they are tested a second time under the race detector.
-RACE_ROOMS := ./quorum ./quorum/replica/... ./quorum/serve/... ./quorum/stats/... ./daemon/...
+RACE_ROOMS := ./quorum ./quorum/replica/... ./quorum/serve/... ./quorum/stats/... ./quorum/peer/... ./daemon/...
 
 # ZooKeeper 3.9, with which the tests exchange files; packaging/setup.sh fetches it.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zkd-tests

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"zkd/quorum/election"
 	"zkd/quorum/proto"
@@ -100,13 +101,11 @@ type remote struct {
 	queued, last []byte        // message that waits, message last sent
 	heard        time.Time     // last message or connection
 
-	dialing bool          // a goroutine is in dial
-	kick    chan struct{} // holds a token to cut the pause of dial short
-	backoff time.Duration // before the next dial
-	// cancel ends the dial under way; greeted says that its hello is out. The larger id may end
-	// connections for it.
-	cancel  context.CancelFunc
-	greeted bool
+	dialing bool               // a goroutine is in dial
+	kick    chan struct{}      // holds a token to cut the pause of dial short
+	backoff time.Duration      // before the next dial
+	cancel  context.CancelFunc // ends the dial under way
+	greeted time.Time          // when the last own hello went to it, if it has the larger id
 
 	reach Reach
 }
@@ -277,10 +276,18 @@ func (t *Election) Reach() []Reach {
 // Count returns how often a mishap was seen.
 func (t *Election) Count(m Mishap) uint64 { return t.complain.count[m].Load() }
 
+// level is at which changes of the connection with r are logged: strangers cannot fill the log.
+func (r *remote) level(normal zapcore.Level) zapcore.Level {
+	if !r.member {
+		return zapcore.DebugLevel
+	}
+	return normal
+}
+
 // reached notes a connection with r. mu is held.
 func (t *Election) reached(r *remote) {
 	if !r.reach.Linked {
-		t.cfg.Logger.Info("connected on the election port", zap.Int64("peer", int64(r.id)), zap.Bool("member", r.member))
+		t.cfg.Logger.Log(r.level(zapcore.InfoLevel), "connected on the election port", zap.Int64("peer", int64(r.id)))
 		r.reach.Since = time.Now()
 	}
 	r.reach.Linked, r.reach.Class, r.reach.Error = true, "", ""
@@ -296,7 +303,7 @@ func (t *Election) unreached(r *remote, err error) {
 		class = WrongID // this is why
 	}
 	if r.reach.Linked || r.reach.Class != class {
-		t.cfg.Logger.Warn("cannot reach the election port", zap.Int64("peer", int64(r.id)),
+		t.cfg.Logger.Log(r.level(zapcore.WarnLevel), "cannot reach the election port", zap.Int64("peer", int64(r.id)),
 			zap.String("class", string(class)), zap.Error(err))
 		r.reach.Since = time.Now()
 	}

@@ -270,6 +270,7 @@ func TestMembersComeAndGo(t *testing.T) {
 		nc := <-one.conns
 		defer nc.Close()
 		_, _ = readHello(nc)
+		synctest.Wait()
 		e.SetMembers([]Member{{2, at("new")}, {4, at("four")}})
 		two := p.listen("new:1")
 		moved := <-two.conns

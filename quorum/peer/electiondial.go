@@ -53,7 +53,7 @@ func (t *Election) dialed(r *remote, err error) (done bool) {
 	r.order.Lock()
 	defer r.order.Unlock()
 	t.mu.Lock()
-	r.cancel, r.greeted = nil, false
+	r.cancel = nil
 	if t.closed || r.gone || r.link != nil {
 		r.dialing = false
 		t.mu.Unlock()
@@ -102,9 +102,11 @@ func (t *Election) connect(r *remote) error {
 		return err
 	}
 	hangUp := context.AfterFunc(ctx, func() { nc.Close() })
-	t.mu.Lock()
-	r.greeted = ctx.Err() == nil
-	t.mu.Unlock()
+	if r.id > t.cfg.Self {
+		t.mu.Lock()
+		r.greeted = time.Now()
+		t.mu.Unlock()
+	}
 	if err = nc.SetDeadline(time.Now().Add(t.cfg.HandshakeTimeout)); err == nil {
 		_, err = nc.Write(t.hello)
 	}
@@ -114,16 +116,13 @@ func (t *Election) connect(r *remote) error {
 		nc.Close()
 		return fmt.Errorf("peer: hello: %w", err)
 	case r.id > t.cfg.Self:
-		err = t.awaitReturn(r, nc)
+		err = t.awaitReturn(ctx, nc)
 		hangUp()
 		nc.Close()
 		return err
 	case !hangUp():
 		return nil // another connection was there first
 	}
-	t.mu.Lock()
-	r.greeted = false
-	t.mu.Unlock()
 	if err := nc.SetDeadline(time.Time{}); err != nil {
 		nc.Close()
 		return err
@@ -138,44 +137,23 @@ func (t *Election) reachAny(ctx context.Context, addrs []proto.HostPort) (net.Co
 	return t.cfg.Network.dialAny(ctx, addrs)
 }
 
-// awaitReturn waits until r, whose id is larger, has closed nc by the rule and has connected itself.
-func (t *Election) awaitReturn(r *remote, nc net.Conn) error {
+// awaitReturn waits until r, whose id is larger, has closed nc by the rule and has connected itself,
+// which ends ctx.
+func (t *Election) awaitReturn(ctx context.Context, nc net.Conn) error {
 	var one [1]byte
 	_, err := nc.Read(one[:])
 	switch {
-	case err == nil:
-		err = errors.New("peer: there is an answer to the hello, where none can be")
-	case errors.Is(err, io.EOF) || Classify(err) == Broken:
-		err = nil
-		t.mu.Lock()
-		r.greeted = false // what the rule says has been done: it ends no later connection
-		t.mu.Unlock()
-	}
-	timer := time.NewTimer(t.cfg.ConnectTimeout)
-	defer timer.Stop()
-	for waiting := err == nil; waiting; {
-		if t.linked(r) {
-			return nil
-		}
-		select {
-		case <-r.kick:
-		case <-t.ctx.Done():
-			return nil
-		case <-timer.C:
-			err, waiting = errNoAnswer, false
-		}
-	}
-	if t.linked(r) {
+	case ctx.Err() != nil:
 		return nil
+	case err == nil:
+		return errors.New("peer: there is an answer to the hello, where none can be")
+	case err != io.EOF && Classify(err) != Broken:
+		return err
 	}
-	return err
-}
-
-// linked reports whether r has a connection, or is not wanted any more.
-func (t *Election) linked(r *remote) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return r.link != nil || r.gone
+	if pause(ctx, t.cfg.ConnectTimeout) {
+		return errNoAnswer
+	}
+	return nil
 }
 
 // logAddrs shows where a server says that it is.

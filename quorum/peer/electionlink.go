@@ -19,13 +19,14 @@ type electionLink struct {
 	wake chan struct{} // holds a token while a message may wait
 	done chan struct{} // closed when nothing is read any more
 	born time.Time
-	// crossed says that this server's own hello was on its way when the connection was made. If that
-	// ends it, this is no loss: the other side makes a new one.
+	// crossed says that this server's own hello may still have been on its way when the other side made
+	// the connection. If that ends it, this is no loss: the other side makes a new one.
 	crossed bool
 	failed  error // why write ended, if it did; guarded by the Election's mu
 }
 
-// crossWindow is how long the own hello may take to end a connection that it crossed.
+// crossWindow is how long the own hello may be on its way, and how long it may then take to end a
+// connection.
 const crossWindow = time.Second
 
 // install makes nc the connection with r in the place of any other, and reports it. It is called by a
@@ -41,8 +42,9 @@ func (t *Election) install(r *remote, nc net.Conn) {
 	}
 	old := r.link
 	l := &electionLink{
-		nc: nc, wake: make(chan struct{}, 1), done: make(chan struct{}), born: time.Now(), crossed: r.greeted,
+		nc: nc, wake: make(chan struct{}, 1), done: make(chan struct{}), born: time.Now(),
 	}
+	l.crossed = l.born.Sub(r.greeted) < crossWindow
 	r.link, r.heard = l, l.born
 	if r.queued == nil {
 		r.queued = r.last // it may have been lost with the connection before

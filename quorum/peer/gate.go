@@ -95,7 +95,7 @@ func (g *gate) admit(nc net.Conn) {
 	}
 	g.entering = append(g.entering, nc)
 	g.running.Go(func() {
-		// The deadline is the caller's to end.
+		// handshake lifts the deadline once it knows who is there.
 		if err := nc.SetDeadline(time.Now().Add(g.timeout)); err != nil {
 			nc.Close()
 		}

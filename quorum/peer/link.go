@@ -149,14 +149,15 @@ func (l *Link) armRead(d time.Duration) {
 // end ends the link; the first reason counts.
 func (l *Link) end(err error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.ended != nil {
+		l.mu.Unlock()
 		return
 	}
 	l.ended = err
 	close(l.closing)
-	l.nc.Close()
 	l.discard()
+	l.mu.Unlock()
+	l.nc.Close() // with TLS this may take a while: nobody who sends shall wait for it
 }
 
 // run reads and writes until the link has ended. It is the link's goroutine; the writer is its other.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -481,5 +482,51 @@ func TestDialingTheLeader(t *testing.T) {
 			}
 			l.Close()
 		})
+	})
+}
+
+// A process that was stopped finds its deadlines passed, and in the socket what came meanwhile.
+func TestWhatLiesInTheSocketIsNoSilence(t *testing.T) {
+	listener := loopback(t)
+	defer listener.Close()
+	theirs, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	ours, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	if _, err := theirs.Write([]byte("packet")); err != nil {
+		t.Fatal(err)
+	}
+	l := newLink(ours, 1, LinkLimits{ReadTimeout: 1}, &complaints{log: zap.NewNop()}, newLinkInbox())
+	if err := l.fill(); err != nil || string(l.in.buffered()) != "packet" {
+		t.Errorf("read %q, %v", l.in.buffered(), err)
+	}
+	if err := l.fill(); Classify(err) != TimedOut {
+		t.Errorf("then %v", err)
+	}
+}
+
+func TestListeningIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		busy := Network{Listen: func(context.Context, string) (net.Listener, error) {
+			tries++
+			return nil, syscall.EADDRINUSE
+		}}
+		began := time.Now()
+		_, err := busy.ListenRetrying(t.Context(), "here:1", 3, zap.NewNop())
+		if tries != 4 || !errors.Is(err, syscall.EADDRINUSE) || time.Since(began) != 3*ListenRetryPause {
+			t.Errorf("%d tries in %v: %v", tries, time.Since(began), err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if _, err := busy.ListenRetrying(ctx, "here:1", 0, zap.NewNop()); !errors.Is(err, syscall.EADDRINUSE) || time.Since(began) < time.Hour {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
 	})
 }

@@ -273,3 +273,33 @@ func (l *brokenListener) Accept() (net.Conn, error) {
 }
 func (l *brokenListener) Close() error   { return nil }
 func (l *brokenListener) Addr() net.Addr { return pipeAddr("broken") }
+
+func TestLearnersAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes()
+		in := newLinkInbox()
+		port := NewLeaderPort(LeaderConfig{Receiver: in, Logger: zap.NewNop()})
+		port.Serve(p.listen("two:1"))
+		defer port.Close()
+		info := infoOf(3)
+		for range maxLearners + 3 {
+			nc, _ := p.dial(t.Context(), "two:1")
+			defer nc.Close()
+			_, _ = nc.Write(info.Append(nil))
+			synctest.Wait()
+		}
+		if links := port.Links(); len(links) != maxLearners || port.Count(TooMany) != 3 {
+			t.Errorf("%d links, %d were too many", len(links), port.Count(TooMany))
+		}
+	})
+}
+
+func TestMishapsHaveNames(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, m := range Mishaps() {
+		if seen[m.String()] || m.String() == "" || mishapTexts[m] == "" {
+			t.Errorf("mishap %d is %q, %q", m, m, mishapTexts[m])
+		}
+		seen[m.String()] = true
+	}
+}

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"fmt"
+	"strings"
 
 	"zkd/quorum/jute"
 	"zkd/quorum/proto"
@@ -42,7 +43,7 @@ func (p *packetBuffer) room() []byte {
 	return p.buf[p.end:]
 }
 
-// next takes the first packet, if it is whole. Its Data is a view, valid until room.
+// next takes the first packet, if it is whole. Its Data and AuthInfo are views, valid until room.
 func (p *packetBuffer) next() (packet proto.QuorumPacket, whole bool, err error) {
 	size, whole, err := proto.PacketSize(p.buffered(), p.max)
 	if err != nil || !whole {
@@ -57,9 +58,9 @@ func (p *packetBuffer) next() (packet proto.QuorumPacket, whole bool, err error)
 	return packet, true, nil
 }
 
-// take takes all packets that are whole, up to and with a SNAP if untilSnap. Their Data is a copy, in
-// one piece of memory no larger than needed: a learner keeps it for long. With an error there may be
-// packets before it.
+// take takes all packets that are whole, up to and with a SNAP if untilSnap. They may be kept: their
+// Data is a copy, in one piece of memory no larger than needed. With an error there may be packets
+// before it.
 func (p *packetBuffer) take(untilSnap bool) (packets []proto.QuorumPacket, err error) {
 	dataBytes := 0
 	for {
@@ -79,6 +80,9 @@ func (p *packetBuffer) take(untilSnap bool) (packets []proto.QuorumPacket, err e
 		if view := packets[i].Data; view != nil {
 			data = append(data, view...)
 			packets[i].Data = data[len(data)-len(view) : len(data) : len(data)]
+		}
+		for j, id := range packets[i].AuthInfo {
+			packets[i].AuthInfo[j] = proto.ID{Scheme: strings.Clone(id.Scheme), ID: strings.Clone(id.ID)}
 		}
 	}
 	return packets, err

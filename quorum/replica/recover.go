@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -50,6 +52,9 @@ func (r *Replica) recover() error {
 	r.noteLog(&found)
 	info, err := r.loadSnapshot()
 	if err != nil {
+		return err
+	}
+	if err := r.setAsideOlder(&info); err != nil {
 		return err
 	}
 	if err := r.replay(&info); err != nil {
@@ -133,14 +138,45 @@ func (r *Replica) loadSnapshot() (snap.Info, error) {
 	return info, nil
 }
 
+// asidePrefix begins the names of snapshots that no server may start from any more.
+const asidePrefix = "zkd.aside."
+
+// setAsideOlder renames the snapshots older than the one loaded where the log ends below that one: a
+// lost tail, or a history that came from a leader. From an older snapshot the log would lead past what
+// is missing, and the next epoch would hide the gap (R13).
+func (r *Replica) setAsideOlder(info *snap.Info) error {
+	if info.Zxid.Counter() == 0 || info.Zxid <= r.txlog.Last() {
+		return nil // counter 0 names no txn
+	}
+	all, err := snap.List(r.cfg.FS, r.cfg.SnapDir)
+	if err != nil {
+		return err
+	}
+	for _, older := range all {
+		if older.Zxid >= info.Zxid {
+			continue
+		}
+		if err := r.cfg.FS.Rename(path.Join(r.cfg.SnapDir, older.Name), path.Join(r.cfg.SnapDir, asidePrefix+older.Name)); err != nil {
+			return fmt.Errorf("set aside %s: %w", older.Name, err)
+		}
+		r.note(fmt.Sprintf("the log ends at %v, below %s: set %s aside, from which writes would be missing", r.txlog.Last(), info.Name, older.Name))
+	}
+	return r.cfg.FS.SyncDir(r.cfg.SnapDir)
+}
+
 // withoutSnapshot begins with an empty tree if that loses nothing: the directory is new, or its log
-// reaches back to the first txn of all.
+// reaches back to the first txn of all, and none of it was ever found missing.
 func (r *Replica) withoutSnapshot(none *snap.NoneError, options tree.Options) (snap.Info, error) {
 	first, found, err := r.firstLogged()
 	if err != nil {
 		return snap.Info{}, err
 	}
-	if len(none.Skipped) > 0 || found && first != zk.MakeZxid(0, 1) && first != zk.MakeZxid(1, 1) {
+	names, err := r.cfg.FS.List(r.cfg.SnapDir)
+	if err != nil {
+		return snap.Info{}, err
+	}
+	gap := slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, asidePrefix) })
+	if gap || len(none.Skipped) > 0 || found && first != zk.MakeZxid(0, 1) && first != zk.MakeZxid(1, 1) {
 		return snap.Info{}, &snap.HistoryError{Dir: r.cfg.SnapDir, Snapshot: -1, FirstLog: first, Skipped: none.Skipped}
 	}
 	r.tree = tree.New(options)

@@ -237,6 +237,12 @@ func (b *bodyCopier) copy(in *inbox, body []byte) []byte {
 }
 
 func (c *conn) push(w waiting) {
+	if c.head > 0 && len(c.queue) == cap(c.queue) {
+		// A client that never lets its queue run empty must not make it grow.
+		n := copy(c.queue, c.queue[c.head:])
+		clear(c.queue[n:])
+		c.queue, c.head = c.queue[:n], 0
+	}
 	c.queue = append(c.queue, w)
 	c.queuedBytes += len(w.body)
 }

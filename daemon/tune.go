@@ -21,8 +21,8 @@ const (
 	// gcLeastPercent bounds that from below for large trees. It may be low: the tree holds next to no
 	// pointers, so that a collection costs little however large it is.
 	gcLeastPercent, gcMostPercent = 25, 800
-	// gcEvery is how often the share is fitted to the heap.
-	gcEvery = 5 * time.Second
+	// gcEvery is how often the share is fitted to the heap, which can grow by 100 MiB a second.
+	gcEvery = 500 * time.Millisecond
 )
 
 // tuneGC sets the limits of the garbage collector, where the environment (GOGC, GOMEMLIMIT) does not:

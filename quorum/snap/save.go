@@ -10,7 +10,7 @@ import (
 
 // syncEveryBytes is how much of a file may be written before it is synced: a single sync at the
 // end would keep the disk busy for seconds, and the log's syncs waiting behind it.
-const syncEveryBytes = 16 << 20
+const syncEveryBytes = 1 << 20
 
 // Options say how a snapshot is written.
 type Options struct {

@@ -87,7 +87,7 @@ func (r *Replica) save(view *tree.View) (res snapResult) {
 		res.err = err
 		return res
 	}
-	res.info, res.err = snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{Compression: compression, Progress: r.goOn})
+	res.info, res.err = snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{Compression: compression, Progress: (&giveWay{r: r}).step})
 	res.took = time.Since(begin)
 	if res.err == nil {
 		r.whole[res.info.Name] = res.info // Save has read it back
@@ -98,15 +98,32 @@ func (r *Replica) save(view *tree.View) (res snapResult) {
 	return res
 }
 
-// goOn gives up what runs beside the loop when the replica ends: the end of a server whose log has
-// failed, or of one that is stopped, must not take as long as a snapshot. It also gives way every few
-// hundred microseconds: the scheduler would let the loop wait 10 ms for a goroutine that only computes.
-// It is a snap.Progress.
-func (r *Replica) goOn(_, _ int64) error {
-	runtime.Gosched()
-	if r.quit.Load() {
+// giveWay paces what runs beside the loop, and gives it up when the replica ends: the end of a server
+// whose log has failed, or of one that is stopped, must not take as long as a snapshot.
+//
+// While there are writes it works a third of the time, so that the log's syncs find the disk free, and
+// the loop a processor: the scheduler would let it wait 10 ms for a goroutine that only computes. Without
+// writes it takes all it can get.
+type giveWay struct {
+	r       *Replica
+	resumed time.Time
+	commits int64
+}
+
+// maxPause bounds one pause: a slow step of the disk is not answered with a long rest.
+const maxPause = 10 * time.Millisecond
+
+// step is a snap.Progress.
+func (g *giveWay) step(_, _ int64) error {
+	if g.r.quit.Load() {
 		return ErrStopped
 	}
+	if commits := g.r.stats.Commits.Load(); commits != g.commits && !g.resumed.IsZero() {
+		time.Sleep(min(2*time.Since(g.resumed), maxPause))
+	} else {
+		runtime.Gosched()
+	}
+	g.resumed, g.commits = time.Now(), g.r.stats.Commits.Load()
 	return nil
 }
 
@@ -126,7 +143,7 @@ func (r *Replica) maybePurge(now time.Time) {
 
 // purge keeps the newest snapshots that read back whole, and the log that the oldest of them needs.
 func (r *Replica) purge() (snap.Purged, error) {
-	purged, err := snap.Purge(r.cfg.FS, r.cfg.SnapDir, r.cfg.PurgeRetain, r.whole, r.goOn)
+	purged, err := snap.Purge(r.cfg.FS, r.cfg.SnapDir, r.cfg.PurgeRetain, r.whole, (&giveWay{r: r}).step)
 	if err != nil || purged.NeedLogsFrom == 0 {
 		return purged, err
 	}

@@ -84,10 +84,10 @@ func purge(fsys vfs.FS, dir string, all []Candidate, retain int, whole map[strin
 		if c.Zxid >= oldest {
 			continue
 		}
-		if err := remove(fsys, dir, c.Name, done); err != nil {
+		delete(whole, c.Name)
+		if err := removeSnapshot(fsys, dir, c.Name, p, done); err != nil {
 			return err
 		}
-		delete(whole, c.Name)
 	}
 	return nil
 }
@@ -108,6 +108,51 @@ func removeLeftovers(fsys vfs.FS, dir string, done *Purged) error {
 		}
 	}
 	return nil
+}
+
+// shrinkBytes is how much of a large file is given back to the file system at a time.
+const shrinkBytes = 8 << 20
+
+// removeSnapshot removes a snapshot, a large one in steps: file systems that tell the disk at once what
+// is free again keep it busy for as long as that takes, and the log's syncs waiting behind it.
+func removeSnapshot(fsys vfs.FS, dir, name string, p Progress, done *Purged) error {
+	info, err := fsys.Stat(path.Join(dir, name))
+	if err != nil {
+		return fmt.Errorf("snap: remove: %w", err)
+	}
+	if info.Size() <= 2*shrinkBytes {
+		return remove(fsys, dir, name, done)
+	}
+	// Under this name it is a leftover if it is not gone when the server ends.
+	leftover := path.Join(dir, tmpPrefix+name)
+	if err := fsys.Rename(path.Join(dir, name), leftover); err != nil {
+		return fmt.Errorf("snap: remove: %w", err)
+	}
+	if err := shrink(fsys, leftover, info.Size(), p); err != nil {
+		return err
+	}
+	if err := fsys.Remove(leftover); err != nil {
+		return fmt.Errorf("snap: remove %s: %w", leftover, err)
+	}
+	done.Removed = append(done.Removed, name)
+	return nil
+}
+
+func shrink(fsys vfs.FS, name string, size int64, p Progress) error {
+	f, err := fsys.OpenReadWrite(name)
+	if err != nil {
+		return fmt.Errorf("snap: remove: %w", err)
+	}
+	for size > shrinkBytes && err == nil {
+		size -= shrinkBytes
+		if err = f.Truncate(size); err == nil {
+			err = f.Sync()
+		}
+		if err == nil && p != nil {
+			err = p(size, 0)
+		}
+	}
+	return errors.Join(err, f.Close())
 }
 
 func remove(fsys vfs.FS, dir, name string, done *Purged) error {

@@ -1,6 +1,7 @@
 package snap
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"syscall"
@@ -95,6 +96,52 @@ func TestPurgeThatFailsAnywhereKeepsWholeSnapshots(t *testing.T) {
 			if _, info, skipped, err := Load(disk.CrashClone(seed), "/", newState, nil); err != nil || info.Zxid != 5 || len(skipped) > 0 {
 				t.Fatalf("operation %d: %+v, %v", n, info, err)
 			}
+		}
+	}
+}
+
+// A large snapshot goes in steps, each told to progress, and whatever the step after which the server
+// ends, it is never started from, and gone after the next purge.
+func TestALargeSnapshotGoesInSteps(t *testing.T) {
+	for stopAt := 1; ; stopAt++ {
+		disk := vfs.NewMem()
+		for _, zxid := range []zk.Zxid{1, 2} {
+			save(t, disk, "/", zxid, Plain, "x")
+		}
+		f, err := disk.OpenReadWrite("/" + FileName(1, Plain))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.Truncate(5*shrinkBytes), f.Sync(), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		enough := errors.New("enough")
+		steps := 0
+		whole := map[string]Info{FileName(2, Plain): {Name: FileName(2, Plain), Zxid: 2}}
+		_, err = Purge(disk, "/", 1, whole, func(int64, int64) error {
+			if steps++; steps == stopAt {
+				return enough
+			}
+			return nil
+		})
+		left, listErr := List(disk, "/")
+		if listErr != nil || len(left) != 1 || left[0].Zxid != 2 {
+			t.Fatalf("stopped at step %d: snapshots %v, %v", stopAt, left, listErr)
+		}
+		if err == nil {
+			if steps < 4 {
+				t.Errorf("gone after %d steps", steps)
+			}
+			return
+		}
+		if !errors.Is(err, enough) {
+			t.Fatal(err)
+		}
+		if _, err := Purge(disk, "/", 1, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		if names, err := disk.List("/"); err != nil || len(names) != 1 {
+			t.Fatalf("stopped at step %d, then purged: %v, %v", stopAt, names, err)
 		}
 	}
 }

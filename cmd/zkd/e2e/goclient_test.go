@@ -29,8 +29,21 @@ type goClient struct {
 	socket  net.Conn
 }
 
-// dialGo returns a client once it has a session; it is closed with the test.
+// callLimit bounds all calls of a client together. go-zookeeper waits without end for a reply that does not come.
+const callLimit = 3 * time.Minute
+
+// dialGo returns a client once it has a session. It is closed with the test, and after callLimit: then what still
+// waits fails with zk.ErrConnectionClosed.
 func dialGo(t testing.TB, addr string, timeout time.Duration) *goClient {
+	t.Helper()
+	c := dialGoForever(t, addr, timeout)
+	limit := time.AfterFunc(callLimit, c.Close)
+	t.Cleanup(func() { limit.Stop() })
+	return c
+}
+
+// dialGoForever is dialGo without the limit, for clients that work as long as a soak test lasts.
+func dialGoForever(t testing.TB, addr string, timeout time.Duration) *goClient {
 	t.Helper()
 	c := &goClient{}
 	note := func(event zk.Event) {

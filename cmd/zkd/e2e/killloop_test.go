@@ -94,7 +94,7 @@ func soakTime(t testing.TB) time.Duration {
 func (l *killLoop) connectWorkers(t *testing.T) {
 	for id := range workers {
 		w := &worker{
-			goClient:  dialGo(t, l.server.addr(), maxSessionTimeout),
+			goClient:  dialGoForever(t, l.server.addr(), maxSessionTimeout),
 			id:        id,
 			ephemeral: fmt.Sprintf("/worker-%d", id),
 			random:    rand.New(rand.NewPCG(l.random.Uint64(), 0)),
@@ -139,8 +139,14 @@ func (l *killLoop) round(t *testing.T, number int) {
 		w.awaitAttached(t, before[i]) // never comes from a server that has lost writes which the client saw
 	}
 	close(stop)
+	late := time.After(callLimit)
 	for range l.workers {
-		wantErr(t, nil, <-failed)
+		select {
+		case err := <-failed:
+			wantErr(t, nil, err)
+		case <-late:
+			t.Fatalf("a worker has waited for a reply for %v", callLimit)
+		}
 	}
 
 	auditor := dialGo(t, l.server.addr(), maxSessionTimeout)

@@ -38,10 +38,11 @@ stop: ## stop what make run started
 status: ## show the status of what make run started
 	@packaging/local.sh status
 
-# The last lines are go test's own.
+# The last lines are go test's own. One package at a time: several start Java servers, and two of those
+# beside each other starve what is measured against the clock of a session or a TTL.
 test: setup lint race ## install what the tests need, then run all of them
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=3s
-	$(GO) test -tags java -timeout 30m ./...
+	$(GO) test -p 1 -tags java -timeout 30m ./...
 
 setup:
 	@packaging/setup.sh

@@ -6,6 +6,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"zkd/quorum/peer"
+	"zkd/quorum/proto"
 	"zkd/quorum/vfs"
 	"zkd/quorum/zk"
 )
@@ -22,6 +24,19 @@ type Config struct {
 	// DataDir holds version-2/snapshot.*, acceptedEpoch, currentEpoch; LogDir holds version-2/log.*,
 	// "" for DataDir.
 	DataDir, LogDir string
+
+	// Ensemble names the members; none for a server that stands alone. ID is one of them.
+	Ensemble proto.QuorumConfig
+	// InitLimit and SyncLimit, in ticks, bound how long a learner may take to connect and to take over
+	// the history, and how far it may then fall behind.
+	InitLimit, SyncLimit int
+	// ListenOnAllIPs opens the peer and the election port on all addresses, not on that of the own
+	// entry in Ensemble (quorumListenOnAllIPs).
+	ListenOnAllIPs bool
+	// Network connects the members; the zero value is TCP.
+	Network peer.Network
+	// ElectionTimeout bounds a dial of an election port, 0 is 5 s (zookeeper.cnxTimeout).
+	ElectionTimeout time.Duration
 
 	// ClientAddrs are the host:port to listen on for clients; port 0 picks one. Listeners, if any,
 	// are used in their place and closed by Stop.
@@ -86,6 +101,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		ID: 1, Version: "0",
+		InitLimit: 10, SyncLimit: 5,
 		TickTime: 2 * time.Second, MaxConnsPerIP: 60,
 		MaxFrameBytes: 0xfffff, MaxOutstanding: 1000, HandshakeTimeout: 10 * time.Second,
 		FourLetterWords: []string{"srvr", "ruok", "stat", "mntr", "conf", "isro", "envi", "dirs", "wchs", "cons", "hash"},

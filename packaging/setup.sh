@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what `make test` needs beside Go: the clients of the end-to-end tests, the tools that check
-# the manual pages and the systemd unit, and a ZooKeeper 3.9 to exchange files with. Does nothing where
-# all is there.
+# the manual pages and the systemd unit, and ZooKeepers of the releases to exchange files with and to
+# share ensembles with. Does nothing where all is there.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -20,11 +20,17 @@ if [ -n "$missing" ]; then
 	$sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 install -y -q --no-install-recommends $missing
 fi
 
-# The file names the version: another one is fetched anew.
-wanted=quorum/snap/testdata/java/pom.xml
-if ! cmp -s "$wanted" "$cache/zookeeper-3.9/pom.xml"; then
-	echo "setup.sh: fetching ZooKeeper 3.9 into $cache"
-	rm -rf "$cache/zookeeper-3.9"
-	mvn -B -q -f "$wanted" dependency:copy-dependencies -DoutputDirectory="$cache/zookeeper-3.9"
-	cp "$wanted" "$cache/zookeeper-3.9/pom.xml" # last: it says that the rest is done
-fi
+# fetch DIRECTORY VERSION: a ZooKeeper with its libraries, below the cache. What the version file says is there
+# already is not fetched again.
+fetch() {
+	pom=quorum/snap/testdata/java/pom.xml
+	if [ "$(cat "$cache/$1/version" 2>/dev/null)" = "$2 $(cksum <"$pom")" ]; then
+		return
+	fi
+	echo "setup.sh: fetching ZooKeeper $2 into $cache"
+	rm -rf "${cache:?}/$1"
+	mvn -B -q -f "$pom" dependency:copy-dependencies -Dzookeeper.version="$2" -DoutputDirectory="$cache/$1"
+	echo "$2 $(cksum <"$pom")" >"$cache/$1/version" # last: it says that the rest is done
+}
+fetch zookeeper-3.9 3.9.4
+fetch zookeeper-3.8 3.8.6

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 	"zkd/daemon/config"
 	"zkd/daemon/sd"
 	"zkd/quorum"
+	"zkd/quorum/proto"
 	"zkd/quorum/snap"
 	"zkd/quorum/stats"
 	"zkd/quorum/txlog"
@@ -356,6 +358,8 @@ func TestEverySettingOfTheServerComesFromTheConfiguration(t *testing.T) {
 	c.Limits = config.Limits{MaxOutstanding: 41, EnforceQuota: true}
 	c.Nodes = config.Nodes{TTL: true, ReapInterval: 51, ReapPerMinute: 52, ContainerNeverUsed: 53}
 	c.Words = config.Words{Allow: []string{"ruok"}}
+	c.Servers = []config.Server{member(7, "a"), member(8, "b")}
+	c.Ensemble = config.Ensemble{InitLimit: 61, SyncLimit: 62, ListenOnAll: true, ConnectTimeout: 63, Version: 0x100000007}
 	log := zap.NewNop()
 	got, err := quorumConfig(c, "1.2.3", log)
 	if err != nil {
@@ -368,13 +372,18 @@ func TestEverySettingOfTheServerComesFromTheConfiguration(t *testing.T) {
 		PreallocBytes: 34, NoForceSync: true, FsyncWarning: 35, SnapshotCompression: "gz", PurgeInterval: 36, PurgeRetain: 37, MinFreeBytes: 38,
 		SkipACL: true, SuperDigest: "u:x", DigestAlg: "SHA-256", DigestEnabled: true, ExtendedTypes: true, EnforceQuota: true,
 		ReapInterval: 51, ReapPerMinute: 52, ContainerNeverUsed: 53, Logger: log,
+		Ensemble: proto.QuorumConfig{Version: 0x100000007, Servers: []proto.QuorumServer{
+			{ID: 7, Addrs: []proto.PeerAddr{{Host: "a", QuorumPort: 2888, ElectionPort: 3888}}},
+			{ID: 8, Addrs: []proto.PeerAddr{{Host: "b", QuorumPort: 2888, ElectionPort: 3888}}},
+		}},
+		InitLimit: 61, SyncLimit: 62, ListenOnAllIPs: true, ElectionTimeout: 63,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	v := reflect.ValueOf(got)
 	for f, value := range v.Fields() {
-		if value.IsZero() && f.Name != "FS" && f.Name != "Listeners" {
+		if value.IsZero() && !slices.Contains([]string{"FS", "Listeners", "Network"}, f.Name) {
 			t.Errorf("quorum.Config.%s is not set from the configuration", f.Name)
 		}
 	}
@@ -387,21 +396,11 @@ func TestTheDefaultsOfConfigurationAndServerAgree(t *testing.T) {
 	}
 	want := quorum.DefaultConfig()
 	want.DataDir, want.ClientAddrs = got.DataDir, got.ClientAddrs
-	want.MinSessionTimeout, want.MaxSessionTimeout = got.MinSessionTimeout, got.MaxSessionTimeout // config says them in full
+	// config says these in full
+	want.MinSessionTimeout, want.MaxSessionTimeout = got.MinSessionTimeout, got.MaxSessionTimeout
+	want.ElectionTimeout = 5 * time.Second
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("by config  %+v\nby quorum %+v", got, want)
-	}
-}
-
-func TestAnEnsembleIsNotServedAlone(t *testing.T) {
-	c := config.Default()
-	c.Servers = []config.Server{{ID: 1}, {ID: 2}, {ID: 3}}
-	if _, err := quorumConfig(c, "0", nil); ExitCode(err) != ExitConfig {
-		t.Errorf("error %v, want exit code %d", err, ExitConfig)
-	}
-	c.Servers = c.Servers[:1]
-	if _, err := quorumConfig(c, "0", nil); err != nil {
-		t.Errorf("an ensemble of one: %v", err)
 	}
 }
 

@@ -17,14 +17,16 @@ func Supported(c config.Config) error {
 // quorumConfig says the configuration in the words of package quorum. Every setting that a server
 // has is carried over; the rest is the daemon's own.
 func quorumConfig(c config.Config, version string, log *zap.Logger) (quorum.Config, error) {
-	if len(c.Servers) > 1 {
-		// Serving alone what was meant for an ensemble would split its history.
-		return quorum.Config{}, Errorf(ExitConfig, "[servers] names %d members: this version of zkd serves alone only; "+
-			"remove [servers], or keep ZooKeeper for this ensemble", len(c.Servers))
-	}
 	q := quorum.DefaultConfig()
 	q.ID, q.Version, q.Logger = c.ID, version, log
 	q.DataDir, q.LogDir = c.DataDir, c.LogDir
+
+	var err error
+	if q.Ensemble, err = membership(c); err != nil {
+		return quorum.Config{}, err
+	}
+	q.InitLimit, q.SyncLimit = c.Ensemble.InitLimit, c.Ensemble.SyncLimit
+	q.ListenOnAllIPs, q.ElectionTimeout = c.Ensemble.ListenOnAll, c.Ensemble.ConnectTimeout
 
 	q.ClientAddrs = c.Client.Listen
 	q.MaxConns, q.MaxConnsPerIP = c.Client.MaxConnections, c.Client.MaxConnectionsPerAddress

@@ -113,6 +113,10 @@ type Systemd struct {
 // Ensemble says how the members of [servers] work together: table [ensemble].
 type Ensemble struct {
 	InitLimit, SyncLimit int // ticks
+	// ListenOnAll opens the peer and the election port on all addresses of this host.
+	ListenOnAll bool
+	// ConnectTimeout bounds a dial of an election port.
+	ConnectTimeout time.Duration
 	// Groups and Weights make hierarchical quorums; empty for plain majorities.
 	Groups  map[int64][]zk.ServerID
 	Weights map[zk.ServerID]int64
@@ -156,7 +160,7 @@ func Default() Config {
 		Admin:    Admin{Enabled: true, Listen: []string{"127.0.0.1:8080", "[::1]:8080"}},
 		Log:      Log{Level: "info", Format: "auto"},
 		Systemd:  Systemd{Ready: "serving", QuorumWait: 10 * time.Second},
-		Ensemble: Ensemble{InitLimit: 10, SyncLimit: 5},
+		Ensemble: Ensemble{InitLimit: 10, SyncLimit: 5, ConnectTimeout: 5 * time.Second},
 	}
 }
 

@@ -116,6 +116,14 @@ func javaPurge(value string) (any, string) {
 // javaTrueOnly reads a system property: true is true and all else is false.
 func javaTrueOnly(value string) (any, string) { return strings.EqualFold(value, "true"), "" }
 
+// javaBool reads a switch for which ZooKeeper refuses all but true and false.
+func javaBool(value string) (any, string) {
+	if strings.EqualFold(value, "true") || strings.EqualFold(value, "false") {
+		return strings.EqualFold(value, "true"), ""
+	}
+	return nil, "must be true or false"
+}
+
 func oddBool(value string) string {
 	if strings.EqualFold(value, "true") || strings.EqualFold(value, "false") {
 		return ""

@@ -6,7 +6,8 @@ import "slices"
 const (
 	whyJVM       = "it tunes Java's threads, buffers or caches, which zkd does not have"
 	whyTest      = "it is a switch for ZooKeeper's own tests"
-	whyPeers     = "it concerns servers of an ensemble among each other, and this version of zkd runs one server"
+	whyWaits     = "the waits between servers are zkd's own, or follow from initLimit and syncLimit"
+	whySync      = "zkd chooses by itself between sending a server what it lacks and sending it everything"
 	whyNoTLS     = "zkd serves no TLS, so that the setting concerns no port"
 	whySASLSuper = "nobody can authenticate by SASL or by certificate, so that nobody becomes the superuser by it"
 	whyBatch     = "zkd writes what has gathered while the last sync ran, without waiting"
@@ -57,7 +58,8 @@ func javaCoreKeys() []javaKey {
 		withoutEffect("the system's own backlog is used", "clientPortListenBacklog"),
 		withoutEffect("there is one implementation of the client port", "serverCnxnFactory"),
 		withoutEffect("a server that stands alone is an ensemble of one", "standaloneEnabled"),
-		withoutEffect("keep-alive probes are always on", "tcpKeepAlive", "clientTcpKeepAlive"),
+		withoutEffect("servers find each other dead by their own messages", "tcpKeepAlive"),
+		withoutEffect("clients are found dead by the timeouts of their sessions", "clientTcpKeepAlive"),
 		unavailable("reconfig requests are answered as by ZooKeeper with reconfigEnabled=false", unlessTrue, "reconfigEnabled"),
 		unavailable("all sessions are global", unlessTrue, "localSessionsEnabled", "localSessionsUpgradingEnabled"),
 		unavailable("a server without a quorum refuses clients", unlessTrue, "readonlymode.enabled"),
@@ -145,17 +147,24 @@ func javaAccessKeys() []javaKey {
 }
 
 func javaClusterKeys() []javaKey {
-	return slices.Concat(
+	return slices.Concat([]javaKey{
+		mapped("quorumListenOnAllIPs", "ensemble.listen_on_all", javaBool),
+		mapped("cnxTimeout", "ensemble.connect_timeout", javaMillis),
+	},
 		withoutEffect("the role is that of the server's own entry in the server list", "peerType"),
-		withoutEffect(whyPeers, "cnxTimeout", "quorumCnxnTimeoutMs", "electionPortBindRetry", "quorumListenOnAllIPs",
-			"connectToLearnerMasterLimit", "fastleader.minNotificationInterval", "fastleader.maxNotificationInterval",
-			"leader.maxTimeToWaitForEpoch", "leaderServes", "leaderConnectDelayDuringRetryMs", "observer.reconnectDelayMs",
-			"observer.election.DelayMs", "observerMaster.sizeLimit", "observerMasterPort", "syncEnabled", "observer.syncEnabled",
-			"follower.skipLearnerRequestToNextProcessor", "forward_learner_requests_to_commit_processor_disabled",
-			"learner.asyncSending", "learner.closeSocketAsync", "leader.closeSocketAsync", "leader.maxConcurrentSnapSyncs",
-			"leader.maxConcurrentDiffSyncs", "leader.ackLoggingFrequency",
-			"multiAddress.reachabilityCheckEnabled", "multiAddress.reachabilityCheckTimeoutMs", "commitLogCount", "snapshotSizeFactor"),
-		withoutEffect(whyPeers, "leader.nodelay", "follower.nodelay"),
+		withoutEffect(whyWaits, "quorumCnxnTimeoutMs", "electionPortBindRetry", "connectToLearnerMasterLimit",
+			"fastleader.minNotificationInterval", "fastleader.maxNotificationInterval", "leader.maxTimeToWaitForEpoch",
+			"leaderConnectDelayDuringRetryMs", "observer.reconnectDelayMs", "observer.election.DelayMs"),
+		unavailable("the leader serves clients, too", func(value string) bool { return value != "no" }, "leaderServes"),
+		unavailable("observers cannot follow this server, they follow the leader", unlessPositive, "observerMasterPort"),
+		withoutEffect("observers follow the leader, and no other server", "observerMaster.sizeLimit"),
+		withoutEffect("an observer always keeps a log and snapshots", "syncEnabled", "observer.syncEnabled"),
+		withoutEffect(whyJVM, "follower.skipLearnerRequestToNextProcessor", "forward_learner_requests_to_commit_processor_disabled",
+			"learner.asyncSending", "learner.closeSocketAsync", "leader.closeSocketAsync"),
+		withoutEffect(whySync, "leader.maxConcurrentSnapSyncs", "leader.maxConcurrentDiffSyncs", "commitLogCount", "snapshotSizeFactor"),
+		withoutEffect("acknowledgements are not logged", "leader.ackLoggingFrequency"),
+		withoutEffect("all addresses of a server are tried at once", "multiAddress.reachabilityCheckEnabled", "multiAddress.reachabilityCheckTimeoutMs"),
+		withoutEffect("packets between servers never wait for others to fill a segment", "leader.nodelay", "follower.nodelay"),
 		unavailable("two voters need each other; no oracle decides for one of them", nil, "oraclePath"),
 		withoutEffect(whyTest, "forceSnapshotSync", "testingonly.initialZxid", "test.allowDiscontinuousProposals"),
 	)

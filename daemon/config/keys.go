@@ -236,5 +236,10 @@ func ensembleFields() []field {
 			func(c *Config) *int { return &c.Ensemble.InitLimit }, 1, math.MaxInt32, ""),
 		intField("ensemble.sync_limit", "Ticks after which a silent leader or follower is given up.",
 			func(c *Config) *int { return &c.Ensemble.SyncLimit }, 1, math.MaxInt32, ""),
+		boolField("ensemble.listen_on_all", "Whether the peer and the election port are opened on all addresses of this host, "+
+			"not on those that [servers] gives for this server only.",
+			func(c *Config) *bool { return &c.Ensemble.ListenOnAll }),
+		durationField("ensemble.connect_timeout", "How long a connection to the election port of another server may take to come about.",
+			func(c *Config) *time.Duration { return &c.Ensemble.ConnectTimeout }, time.Millisecond, time.Hour, ""),
 	}
 }

@@ -41,6 +41,8 @@ type Options struct {
 	Names []string
 	// Metrics answers /metrics.
 	Metrics http.Handler
+	// Asker asks other members; nil for nobody.
+	Asker Asker
 	// Listening is set to the number of addresses listened on. May be nil.
 	Listening *stats.Gauge
 	// StuckAfter is how long the server may show no progress before /livez calls it dead; 0 means

@@ -101,20 +101,6 @@ func (s *Server) lastSnapshot() (object, error) {
 	return object{{"zxid", strconv.FormatUint(uint64(st.SnapshotZxid), 16)}, {"timestamp", st.SnapshotTime.Unix()}}, nil
 }
 
-func (s *Server) leader() (object, error) {
-	return nil, errors.New("server is not initialized") // ZooKeeper's words for a standalone server
-}
-
-func (s *Server) observers() (object, error) {
-	return object{{"synced_observers", 0}, {"observers", []any{}}}, nil
-}
-
-func (s *Server) votingView() (object, error) { return object{{"current_config", object{}}}, nil }
-
-func (s *Server) zabState() (object, error) {
-	return object{{"voting", false}, {"zabstate", ""}}, nil // as ZooKeeper on a standalone server
-}
-
 func (s *Server) watchSummary() (object, error) {
 	conns, paths, watches := s.o.Source.WatchSummary()
 	return object{{"num_connections", conns}, {"num_paths", paths}, {"num_total_watches", watches}}, nil

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -54,7 +53,7 @@ func Alive(st quorum.Status, now time.Time, stuckAfter time.Duration) error {
 func ReadyChecks(st quorum.Status, now time.Time, stuckAfter time.Duration) []Check {
 	serving := Check{Name: "serving"}
 	if !st.Serving {
-		serving.Err = errors.New(cmp.Or(st.NotServing, "not serving"))
+		serving.Err = errors.New(WhyNotServing(st))
 	}
 	return append([]Check{serving}, LiveChecks(st, now, stuckAfter)...)
 }

@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +34,8 @@ type Report struct {
 	Zxid       string `json:"zxid" doc:"Last transaction applied, as 0x and hex."`
 	LoggedZxid string `json:"logged_zxid" doc:"Last transaction durable in the log, as 0x and hex."`
 	Digest     string `json:"digest" doc:"Digest (version 2) of the tree at zxid, decimal: equal on all members at an equal zxid."`
+
+	Ensemble *EnsembleReport `json:"ensemble" doc:"The ensemble as this server sees it; null for a server that stands alone."`
 
 	Clients  ClientsReport `json:"clients" doc:"The client port."`
 	Tree     TreeReport    `json:"tree" doc:"What is stored."`
@@ -113,15 +117,20 @@ func durationsOf(h *stats.Histogram) Durations {
 // millis turns microseconds into milliseconds with three digits.
 func millis(micros float64) float64 { return math.Round(micros) / 1000 }
 
-// report takes a picture of the server.
-func (s *Server) report() Report {
+// report takes a picture of the server, and asks the other members of its ensemble.
+func (s *Server) report(ctx context.Context) Report {
 	st, n := s.o.Source.Status(), s.o.Source.Stats()
+	var ensemble *EnsembleReport
+	if st.Ensemble != nil {
+		addrs, told := s.askMembers(ctx, st)
+		ensemble = ensembleReport(st, addrs, told)
+	}
 	r := Report{
 		Schema: Schema, Version: s.o.Info.Version, ID: int64(st.ID),
-		Mode: string(st.Role), Serving: st.Serving, NotServing: st.NotServing,
+		Mode: string(st.Role), Serving: st.Serving, NotServing: WhyNotServing(st),
 		Since: st.Since.UTC(), Started: st.Started.UTC(),
 		Epoch: int64(st.Epoch), Zxid: st.LastZxid.String(), LoggedZxid: st.LoggedZxid.String(),
-		Digest: fmt.Sprint(st.Digest),
+		Digest: fmt.Sprint(st.Digest), Ensemble: ensemble,
 		Clients: ClientsReport{
 			Addresses: append([]string{}, st.ClientAddrs...), Connections: st.Connections, Sessions: st.Sessions,
 			Outstanding: st.Outstanding, Reads: durationsOf(&n.ReadLatency), Writes: durationsOf(&n.WriteLatency),
@@ -133,8 +142,9 @@ func (s *Server) report() Report {
 		Admin:    s.Addrs(),
 		Systemd:  SystemdReport{Notify: s.o.Info.Notify, Watchdog: s.o.Info.Watchdog},
 		Recovery: append([]string{}, st.RecoveryNotes...),
-		Problems: problems(st, n, s.o.Info, s.now(), s.o.StuckAfter),
+		Problems: append(problems(st, n, s.o.Info, s.now(), s.o.StuckAfter), ensembleProblems(st, ensemble)...),
 	}
+	slices.SortStableFunc(r.Problems, func(a, b Problem) int { return strings.Compare(a.Severity, b.Severity) })
 	if !st.SnapshotTime.IsZero() {
 		r.Storage.Snapshot = &SnapshotReport{Zxid: st.SnapshotZxid.String(), Time: st.SnapshotTime.UTC(),
 			Bytes: n.SnapshotBytes.Load(), InProgress: st.SnapshotBusy}
@@ -163,6 +173,10 @@ func problems(st quorum.Status, n *stats.Server, info Info, now time.Time, stuck
 	if errs := n.SnapshotErrors.Load(); errs > 0 {
 		add("Z405", "warning", fmt.Sprintf("%d snapshots could not be written", errs), "see the log for the reason; the transaction log grows until one succeeds")
 	}
+	if n := n.DigestMismatches.Load(); n > 0 {
+		add("Z406", "error", fmt.Sprintf("%d times the tree was not as the digest in a transaction says", n),
+			"this server and the one that wrote the transactions disagree: keep the logs of both, then remove this server's data while a quorum holds it")
+	}
 	return all
 }
 
@@ -179,8 +193,21 @@ func (r *Report) Text() string {
 		}
 	}
 	first := fmt.Sprintf("Client port found: %s. Client address: %s. Client SSL: false.\n", port, host)
+	mode := "Mode: " + r.Mode + "\n"
 	if !r.Serving {
-		return first + "Not serving: " + r.NotServing + "\n"
+		mode = "Not serving: " + r.NotServing + "\n"
 	}
-	return first + "Mode: " + r.Mode + "\n"
+	return first + mode + r.Ensemble.text(r.NotServing) + r.troubles()
+}
+
+// troubles are the problems of network and ensemble that the lines before them do not hold, a line
+// each. Those of the disk are told by the JSON document, by metrics and by the log.
+func (r *Report) troubles() string {
+	var b strings.Builder
+	for _, p := range r.Problems {
+		if p.Code == "Z101" || p.Code == "Z103" {
+			fmt.Fprintf(&b, "%s %s: %s; %s\n", p.Code, p.Severity, p.Text, p.Fix)
+		}
+	}
+	return b.String()
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {
-	report := s.report()
+	report := s.report(r.Context())
 	if wantsText(r) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte(report.Text()))

@@ -1,0 +1,253 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"zkd/quorum"
+	"zkd/quorum/peer"
+	"zkd/quorum/zk"
+)
+
+// askFake answers for the members.
+type askFake struct {
+	told  map[zk.ServerID]Told
+	asked map[zk.ServerID]string
+}
+
+func (a *askFake) Ask(_ context.Context, addrs map[zk.ServerID]string) map[zk.ServerID]Told {
+	a.asked = addrs
+	return a.told
+}
+
+func up() quorum.Reach {
+	return quorum.Reach{Known: true, OK: true, Since: noon.Add(-time.Hour)}
+}
+
+func down(class peer.Class, err string) quorum.Reach {
+	return quorum.Reach{Known: true, Class: string(class), Error: err, Since: noon.Add(-time.Minute)}
+}
+
+// memberAt is a member that is known by its configuration only.
+func memberAt(id zk.ServerID, host string) quorum.MemberStatus {
+	return quorum.MemberStatus{ID: id, PeerAddr: host + ":2888", ElectionAddr: host + ":3888", Zxid: -1, Lag: -1, Election: up()}
+}
+
+// follower is the first of the three servers of one network, in a healthy ensemble with an observer.
+func follower() *fake {
+	f := serving()
+	f.st.Role, f.st.Epoch, f.st.ClientAddrs = quorum.Follower, 7, []string{"0.0.0.0:2181"}
+	f.st.LastZxid, f.st.LoggedZxid = 0x70000002a, 0x70000002b
+	one, two, three, four := memberAt(1, "192.168.1.3"), memberAt(2, "192.168.1.5"), memberAt(3, "192.168.1.9"), memberAt(4, "zk4.example")
+	one.Self, one.Election, one.Synced, one.Role = true, quorum.Reach{}, true, quorum.Follower
+	two.Role, two.Peer = quorum.Leader, up()
+	three.ClientAddr = "0.0.0.0:2182"
+	four.Observer, four.ClientAddr = true, "10.0.0.4:2181"
+	f.st.Ensemble = &quorum.EnsembleStatus{Leader: 2, Quorum: true, Voters: 3, NeededVoters: 2, Losses: 1,
+		Members: []quorum.MemberStatus{one, two, three, four}}
+	return f
+}
+
+// everybody is what the members say while all is well.
+func everybody() *askFake {
+	return &askFake{told: map[zk.ServerID]Told{
+		1: {Client: up(), Role: quorum.Follower, Zxid: 0x70000002a}, 2: {Client: up(), Role: quorum.Leader, Zxid: 0x70000002d},
+		3: {Client: up(), Role: quorum.Follower, Zxid: 0x70000002a}, 4: {Client: up(), Role: quorum.Observer, Zxid: 0x600000001},
+	}}
+}
+
+// leading is the same ensemble as its leader sees it, with one server down and the observer behind.
+func leading() (*fake, *askFake) {
+	f, a := follower(), everybody()
+	f.st.Role = quorum.Leader
+	e := f.st.Ensemble
+	e.Leader, e.Losses = 1, 0
+	e.Members[0].Role = quorum.Leader
+	e.Members[1].Role, e.Members[1].Synced, e.Members[1].Zxid, e.Members[1].Lag, e.Members[1].Peer = quorum.Follower, true, 0x70000002a, 1, quorum.Reach{}
+	e.Members[2].Election = down(peer.Refused, "dial tcp 192.168.1.9:3888: connect: connection refused")
+	e.Members[3].Role, e.Members[3].Synced, e.Members[3].Zxid, e.Members[3].Lag = quorum.Observer, true, 0x600000001, 900
+	a.told[3] = Told{Client: down(peer.Refused, "dial tcp 192.168.1.9:2182: connect: connection refused"), Zxid: -1}
+	return f, a
+}
+
+// alone is the first server when it reaches nobody.
+func alone() (*fake, *askFake) {
+	f := follower()
+	f.st.Role, f.st.Serving, f.st.NotServing = quorum.Looking, false, "looking for a leader"
+	e := f.st.Ensemble
+	e.Leader, e.Quorum, e.Losses, e.Election = 0, false, -1, "looking in round 5 for a vote for 1"
+	e.Members[0].Role, e.Members[0].Synced = quorum.Looking, false
+	e.Members[1].Role, e.Members[1].Peer = "", quorum.Reach{}
+	e.Members[1].Election = down(peer.TimedOut, "dial tcp 192.168.1.5:3888: i/o timeout")
+	e.Members[2].Election = down(peer.Refused, "dial tcp 192.168.1.9:3888: connect: connection refused")
+	timedOut := Told{Client: down(peer.TimedOut, "i/o timeout"), Zxid: -1}
+	return f, &askFake{told: map[zk.ServerID]Told{1: {Client: up(), Role: quorum.Looking, Zxid: -1}, 2: timedOut, 3: timedOut, 4: timedOut}}
+}
+
+func asking(f *fake, a *askFake) *Server {
+	s := newServer(f)
+	s.o.Asker = a
+	return s
+}
+
+func TestAMemberAnswersAsInTheGoldenFiles(t *testing.T) {
+	healthy := asking(follower(), everybody())
+	led := asking(leading())
+	looking := asking(alone())
+	cutOff := func() *Server {
+		f, a := alone()
+		a.told[2] = Told{Client: up(), Role: quorum.Leader, Zxid: 0x700000030}
+		return asking(f, a)
+	}()
+	shut := func() *Server {
+		a := everybody()
+		a.told[1] = Told{Client: down(peer.TimedOut, "dial tcp 127.0.0.1:2181: i/o timeout"), Zxid: -1}
+		return asking(follower(), a)
+	}()
+	syncing := func() *Server {
+		f := follower()
+		f.st.Serving, f.st.NotServing = false, "following server 2"
+		f.st.Ensemble.Sync = "taking a snapshot, 41 of 100 MiB"
+		return asking(f, everybody())
+	}()
+	for file, test := range map[string]struct {
+		s      *Server
+		target string
+	}{
+		"follower.json":             {healthy, "/status"},
+		"follower.txt":              {healthy, "/status?format=text"},
+		"leader.txt":                {led, "/status?format=text"},
+		"looking.json":              {looking, "/status"},
+		"looking.txt":               {looking, "/status?format=text"},
+		"looking-readyz.txt":        {looking, "/readyz?verbose"},
+		"cut-off.txt":               {cutOff, "/status?format=text"},
+		"loopback-shut.txt":         {shut, "/status?format=text"},
+		"syncing.txt":               {syncing, "/status?format=text"},
+		"follower-leader.json":      {healthy, "/commands/leader"},
+		"follower-voting_view.json": {healthy, "/commands/voting_view"},
+		"follower-zabstate.json":    {healthy, "/commands/zabstate"},
+		"follower-observers.json":   {healthy, "/commands/observers"},
+		"leader-leader.json":        {led, "/commands/lead"},
+		"leader-observers.json":     {led, "/commands/obsr"},
+		"leader-zabstate.json":      {led, "/commands/zabstate"},
+		"looking-leader.json":       {looking, "/commands/leader"},
+		"looking-zabstate.json":     {looking, "/commands/zabstate"},
+		"syncing-zabstate.json":     {syncing, "/commands/zabstate"},
+	} {
+		t.Run(file, func(t *testing.T) {
+			golden(t, "member/"+file, ask(test.s, "GET", test.target).Body.Bytes())
+		})
+	}
+}
+
+// A member that is served by nobody and one that cannot be asked must not look alike.
+func TestABlockedLoopbackIsNoTroubleOfTheEnsemble(t *testing.T) {
+	a := everybody()
+	a.told[1] = Told{Client: down(peer.TimedOut, "i/o timeout"), Zxid: -1}
+	s := asking(follower(), a)
+	if rec := ask(s, "GET", "/readyz"); rec.Code != http.StatusOK {
+		t.Errorf("/readyz: %d, %s", rec.Code, rec.Body)
+	}
+	r := s.report(t.Context())
+	if !r.Serving || !r.Ensemble.Quorum || r.Ensemble.Losses != 1 || strings.Contains(r.Ensemble.Summary, "missing") {
+		t.Errorf("%+v", r.Ensemble)
+	}
+	if len(r.Problems) != 1 || r.Problems[0].Code != "Z101" {
+		t.Errorf("problems %+v, want Z101 alone", r.Problems)
+	}
+}
+
+func TestMembersAreAskedWhereTheyServeClients(t *testing.T) {
+	a := everybody()
+	asking(follower(), a).report(t.Context())
+	for id, want := range map[zk.ServerID]string{
+		1: "127.0.0.1:2181",   // this server, as this host reaches it
+		2: "192.168.1.5:2181", // not given: its host, our port
+		3: "192.168.1.9:2182", // a port for all addresses
+		4: "10.0.0.4:2181",    // as given
+	} {
+		if a.asked[id] != want {
+			t.Errorf("server %d is asked at %q, want %q", id, a.asked[id], want)
+		}
+	}
+}
+
+func TestClientAddress(t *testing.T) {
+	for name, test := range map[string]struct{ configured, host, want string }{
+		"given":                             {"10.0.0.2:2182", "b", "10.0.0.2:2182"},
+		"a port of all IPv4 addresses":      {"0.0.0.0:2182", "b", "b:2182"},
+		"a port of all addresses":           {":2182", "fd00::2", "[fd00::2]:2182"},
+		"all IPv6 addresses":                {"[::]:2182", "b", "b:2182"},
+		"not given":                         {"", "b", "b:2181"},
+		"not given, on an IPv6 host":        {"", "fd00::2", "[fd00::2]:2181"},
+		"not given, and on this host":       {"", "A", ""},
+		"given, and on this host":           {"a:2182", "a", "a:2182"},
+		"nothing is known of it whatsoever": {"", "", ""},
+	} {
+		if got := ClientAddress(test.configured, test.host, "a", "2181"); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*quorum.Status)
+		want   string
+	}{
+		"healthy": {func(*quorum.Status) {}, "server 2 leads; 3 of 3 voters in touch, 2 needed: 1 more may be lost"},
+		"five":    {func(s *quorum.Status) { s.Ensemble.Voters, s.Ensemble.NeededVoters, s.Ensemble.Losses = 5, 3, 2 }, "server 2 leads; 5 of 5 voters in touch, 3 needed: 2 more may be lost"},
+		"one voter is away": {func(s *quorum.Status) {
+			s.Ensemble.Losses, s.Ensemble.Members[2].Election = 0, down(peer.NameUnknown, "no such host")
+		},
+			"server 2 leads; 2 of 3 voters in touch, 2 needed: the next loss ends the service; missing: server 3 (192.168.1.9:3888 name unknown: the name has no address)"},
+		"an observer is away": {func(s *quorum.Status) { s.Ensemble.Members[3].Election = down(peer.OtherError, "a strange error") },
+			"server 2 leads; 3 of 3 voters in touch, 2 needed: 1 more may be lost; missing: observer 4 (zk4.example:3888 a strange error)"},
+		"the leader's own election port does not matter to who follows it": {func(s *quorum.Status) { s.Ensemble.Members[1].Election = down(peer.TimedOut, "x") },
+			"server 2 leads; 3 of 3 voters in touch, 2 needed: 1 more may be lost"},
+		"just started": {func(s *quorum.Status) {
+			s.Ensemble.Leader, s.Ensemble.Quorum, s.Ensemble.Losses = 0, false, -1
+			s.Ensemble.Members[1].Election, s.Ensemble.Members[2].Election = quorum.Reach{}, quorum.Reach{}
+			s.Ensemble.Members = s.Ensemble.Members[:3]
+		},
+			"no quorum; 1 of 3 voters in touch, 2 needed; missing: server 2 (192.168.1.5:3888 not tried yet), server 3 (192.168.1.9:3888 not tried yet)"},
+		"a leader knows who does not follow": {func(s *quorum.Status) {
+			s.Role, s.Ensemble.Leader, s.Ensemble.Losses = quorum.Leader, 1, 0
+			s.Ensemble.Members = s.Ensemble.Members[:3]
+			s.Ensemble.Members[2].Synced = true
+		},
+			"this server leads; 2 of 3 voters in touch, 2 needed: the next loss ends the service; missing: server 2 (can be reached, does not follow yet)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := follower().st
+			test.change(&st)
+			if got := Verdict(st); got != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestWhyNotServing(t *testing.T) {
+	lone, _ := alone()
+	elected := follower().st
+	elected.Serving, elected.NotServing = false, "waiting for a quorum of followers"
+	bare := quorum.Status{NotServing: "recovering the log"}
+	for name, test := range map[string]struct {
+		st   quorum.Status
+		want string
+	}{
+		"serving":                       {follower().st, ""},
+		"standalone":                    {bare, "recovering the log"},
+		"no reason":                     {quorum.Status{}, "no reason given"},
+		"without a quorum: who and why": {lone.st, Verdict(lone.st)},
+		"with a leader: what it does":   {elected, "waiting for a quorum of followers"},
+	} {
+		if got := WhyNotServing(test.st); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package admin
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"zkd/quorum"
+	"zkd/quorum/peer"
+)
+
+// text is the ensemble as a table for people, behind the lines that scripts read. None of its lines
+// holds "Mode: ". said is what has been said before.
+func (r *EnsembleReport) text(said string) string {
+	if r == nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, line := range []string{r.Summary, r.Election, r.Sync} {
+		if line != "" && !strings.Contains(said, line) {
+			fmt.Fprintf(&b, "Ensemble: %s\n", line)
+		}
+	}
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "  server\trole\tepoch\tzxid\tlag\telection port\tpeer port\tclient port\n")
+	for _, m := range r.Members {
+		id := fmt.Sprint(m.ID)
+		if m.Self {
+			id += " (this)"
+		}
+		role := cmp.Or(m.Role, "?")
+		if m.Observer && m.Role != string(quorum.Observer) {
+			role += " (observer)"
+		}
+		own := func(p PortReport) string {
+			if m.Self && !p.Known {
+				return p.Address
+			}
+			return p.text()
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", id, role, count(m.Epoch), cmp.Or(m.Zxid, "?"), count(m.Lag),
+			own(m.Election), own(m.Peer), own(m.Client))
+	}
+	_ = w.Flush() // into a strings.Builder, which takes everything
+	return b.String()
+}
+
+func count(n int64) string {
+	if n < 0 {
+		return "?"
+	}
+	return fmt.Sprint(n)
+}
+
+func (p PortReport) text() string {
+	switch {
+	case p.Address == "":
+		return "?"
+	case !p.Known:
+		return p.Address + " -"
+	case p.OK:
+		return p.Address + " ok"
+	default:
+		return p.Address + " " + cmp.Or(p.Class, "failed")
+	}
+}
+
+// ensembleProblems finds what an operator of an ensemble should know, worst first.
+func ensembleProblems(st quorum.Status, r *EnsembleReport) []Problem {
+	if r == nil {
+		return nil
+	}
+	var all []Problem
+	add := func(code, severity, text, fix string) { all = append(all, Problem{code, severity, text, fix}) }
+	switch {
+	case !st.Serving && r.Leader == 0 && r.Summary != Verdict(st):
+		add("Z106", "error", r.Summary+": "+Verdict(st), "make the election and peer ports of the leader reachable from here; the ensemble serves without this server")
+	case !st.Serving && r.Leader == 0:
+		add("Z107", "error", Verdict(st), "start the missing servers, or make their ports reachable")
+	case r.Leader != 0 && r.Losses == 0 && r.Voters > 1:
+		add("Z108", "warning", "the next loss of a voter ends the service", "bring the missing servers back")
+	}
+	for _, m := range r.Members {
+		c := m.Client
+		switch {
+		case m.Self && st.Serving && c.Known && !c.OK:
+			add("Z101", "warning", fmt.Sprintf("this host cannot reach its own client port %s (%s); the server itself works, and so does the ensemble", c.Address, cmp.Or(c.Class, "failed")),
+				loopbackFix)
+		case !m.Self && m.Election.Known && !m.Election.OK:
+			add("Z103", "warning", fmt.Sprintf("election port %s of server %d: %s", m.Election.Address, m.ID, classOf(m.Election)), fixOf(m.Election))
+		case !m.Self && m.Peer.Known && !m.Peer.OK:
+			add("Z103", "warning", fmt.Sprintf("peer port %s of server %d: %s", m.Peer.Address, m.ID, classOf(m.Peer)), fixOf(m.Peer))
+		}
+	}
+	return all
+}
+
+// loopbackFix mends what shuts a host off from itself.
+const loopbackFix = "a firewall of this host drops packets to itself: let in what comes by the interface lo, before every other rule"
+
+func classOf(p PortReport) string {
+	return classText(quorum.Reach{Class: p.Class, Error: p.Error})
+}
+
+func fixOf(p PortReport) string {
+	switch peer.Class(p.Class) {
+	case peer.Refused:
+		return "start the server there"
+	case peer.NameUnknown:
+		return "correct the name, or the resolver of this host"
+	case peer.WrongID, peer.NotMember:
+		return "compare [servers] and the id on both hosts"
+	default:
+		return "see whether that host is up, and let this host's address in there, on this port"
+	}
+}

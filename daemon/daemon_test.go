@@ -134,6 +134,13 @@ func (h *host) wait() error {
 	}
 }
 
+// set changes how the server is.
+func (h *host) set(change func(*quorum.Status)) {
+	h.member.mu.Lock()
+	defer h.member.mu.Unlock()
+	change(&h.member.st)
+}
+
 func (h *host) logged(message string) bool { return h.logs.FilterMessage(message).Len() > 0 }
 
 func TestReadyWhenServingAndAStopByTERM(t *testing.T) {
@@ -153,50 +160,6 @@ func TestReadyWhenServingAndAStopByTERM(t *testing.T) {
 	first := h.logs.All()[0]
 	if first.Message != "zkd starts" || first.ContextMap()["data_dir"] != h.cfg.DataDir {
 		t.Errorf("the first line %v does not name the data directory", first)
-	}
-}
-
-func TestReadyWaitsForServingInQuorumMode(t *testing.T) {
-	h := newHost(t)
-	h.cfg.Systemd.Ready = "quorum"
-	h.member.st.Serving, h.member.st.Role, h.member.st.NotServing = false, quorum.Looking, "1 of 3 servers"
-	h.run()
-	if got := h.await("STATUS=looking"); !strings.Contains(got, "EXTEND_TIMEOUT_USEC=30000000") || !strings.Contains(got, "1 of 3 servers") {
-		t.Errorf("while looking: %q", got)
-	}
-	h.member.mu.Lock()
-	h.member.st.Serving, h.member.st.Role = true, quorum.Follower
-	h.member.mu.Unlock()
-	if got := h.await("READY=1"); !strings.Contains(got, "STATUS=follower") {
-		t.Errorf("ready with %q", got)
-	}
-	h.signals <- syscall.SIGINT
-	if err := h.wait(); err != nil {
-		t.Errorf("Run: %v", err)
-	}
-}
-
-func TestReadinessByMode(t *testing.T) {
-	now := time.Now()
-	for name, test := range map[string]struct {
-		mode    string
-		serving bool
-		waited  time.Duration
-		want    bool
-	}{
-		"serving: when it serves":              {"serving", true, 0, true},
-		"serving: not before":                  {"serving", false, 9 * time.Second, false},
-		"serving: all the same after the wait": {"serving", false, 10 * time.Second, true},
-		"quorum: when it serves":               {"quorum", true, 0, true},
-		"quorum: never without":                {"quorum", false, time.Hour, false},
-		"listening: at once":                   {"listening", false, 0, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := readiness{mode: test.mode, until: now.Add(10 * time.Second)}
-			if got := r.due(quorum.Status{Serving: test.serving}, now.Add(test.waited)); got != test.want {
-				t.Errorf("due = %t, want %t", got, test.want)
-			}
-		})
 	}
 }
 
@@ -401,27 +364,6 @@ func TestTheDefaultsOfConfigurationAndServerAgree(t *testing.T) {
 	want.ElectionTimeout = 5 * time.Second
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("by config  %+v\nby quorum %+v", got, want)
-	}
-}
-
-func TestStatusLine(t *testing.T) {
-	now := time.Now()
-	for name, test := range map[string]struct {
-		st   quorum.Status
-		want string
-	}{
-		"serving": {quorum.Status{Role: quorum.Standalone, Serving: true, Epoch: 3, ClientAddrs: []string{"127.0.0.1:2181", "[::1]:2181"}},
-			"standalone, epoch 3, serving on 127.0.0.1:2181 and [::1]:2181"},
-		"not serving": {quorum.Status{Role: quorum.Looking, Since: now.Add(-12 * time.Second), NotServing: "h2:3888 timed out"},
-			"looking for 12s: h2:3888 timed out"},
-		"disk full": {quorum.Status{Role: quorum.Leader, Serving: true, ReadOnlyDisk: true},
-			"leader, epoch 0, serving on ; writes are refused: the disk is nearly full"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := statusLine(test.st, now); got != test.want {
-				t.Errorf("got %q, want %q", got, test.want)
-			}
-		})
 	}
 }
 

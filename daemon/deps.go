@@ -30,8 +30,8 @@ type Member interface {
 
 // Deps is what Run needs beside the configuration.
 type Deps struct {
-	// Start starts the server; it returns when it is recovered and serves. Meanwhile progress hears,
-	// from any goroutine, how far recovery is.
+	// Start starts the server; it returns when its data is recovered, which for a member of an ensemble
+	// is before it serves. Meanwhile progress hears, from any goroutine, how far recovery is.
 	Start func(c quorum.Config, progress func(text string)) (Member, error)
 	Build Build
 	// ConfigFile is where the configuration came from, "" for the built-in one. Notices are what

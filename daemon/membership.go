@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"zkd/daemon/admin"
 	"zkd/daemon/config"
 	"zkd/quorum/proto"
 	"zkd/quorum/zk"
@@ -42,6 +43,30 @@ func membership(c config.Config) (proto.QuorumConfig, error) {
 		return proto.QuorumConfig{}, Errorf(ExitConfig, "[servers]: %w", err)
 	}
 	return m, nil
+}
+
+// OtherClients returns where the other members of the ensemble serve their clients, as far as the
+// configuration says: a member that does not say has the port that this server has.
+func OtherClients(c config.Config) map[zk.ServerID]string {
+	var ownHost, ownPort string
+	if len(c.Client.Listen) > 0 {
+		_, ownPort, _ = net.SplitHostPort(c.Client.Listen[0])
+	}
+	for _, s := range c.Servers {
+		if s.ID == c.ID && len(s.Addresses) > 0 {
+			ownHost = s.Addresses[0].Host
+		}
+	}
+	others := make(map[zk.ServerID]string)
+	for _, s := range c.Servers {
+		if s.ID == c.ID || len(s.Addresses) == 0 {
+			continue
+		}
+		if addr := admin.ClientAddress(s.Client, s.Addresses[0].Host, ownHost, ownPort); addr != "" {
+			others[s.ID] = addr
+		}
+	}
+	return others
 }
 
 func memberOf(s config.Server) (proto.QuorumServer, error) {

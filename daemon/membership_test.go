@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"maps"
 	"testing"
 
 	"zkd/daemon/config"
@@ -58,5 +59,15 @@ func TestAMembershipThatCannotWorkIsAWrongConfiguration(t *testing.T) {
 		if err := Supported(c); ExitCode(err) != ExitConfig {
 			t.Errorf("%s: %v, want exit code %d", name, err, ExitConfig)
 		}
+	}
+}
+
+func TestOtherMembersAreAskedAtTheirClientPorts(t *testing.T) {
+	given, same := member(2, "b"), member(4, "A")
+	given.Client = ":2182"
+	c := config.Config{ID: 1, Client: config.Client{Listen: []string{":2181"}}, Servers: []config.Server{member(1, "a"), given, member(3, "fd00::3"), same}}
+	want := map[zk.ServerID]string{2: "b:2182", 3: "[fd00::3]:2181"}
+	if got := OtherClients(c); !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

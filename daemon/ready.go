@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"zkd/daemon/admin"
 	"zkd/quorum"
 )
 
@@ -20,6 +21,8 @@ type readiness struct {
 	mode  string // systemd.ready
 	until time.Time
 	told  bool
+	// served is what was last logged of serving; nothing is before the server was ready.
+	served bool
 }
 
 // due reports whether the server counts as ready.
@@ -39,14 +42,28 @@ func (d *process) tell(r *readiness, st quorum.Status, now time.Time) {
 	line := statusLine(st, now)
 	switch {
 	case r.told:
+		d.logServing(r, st)
 		d.deps.Notifier.Status(line)
 	case r.due(st, now):
-		r.told = true
-		d.log.Info("ready", zap.String("status", line))
+		r.told, r.served = true, st.Serving
+		d.log.Info("ready", zap.Bool("serving", st.Serving), zap.String("status", line))
 		d.deps.Notifier.Ready(line)
 	default:
 		d.deps.Notifier.ExtendTimeout(startExtension, line)
 	}
+}
+
+// logServing says once when clients begin or cease to get answers, and who is missing.
+func (d *process) logServing(r *readiness, st quorum.Status) {
+	switch {
+	case st.Serving == r.served:
+		return
+	case st.Serving:
+		d.log.Info("serving", zap.String("role", string(st.Role)), zap.Int64("epoch", int64(st.Epoch)), zap.String("ensemble", admin.Verdict(st)))
+	default:
+		d.log.Warn("not serving", zap.String("role", string(st.Role)), zap.String("reason", admin.WhyNotServing(st)))
+	}
+	r.served = st.Serving
 }
 
 // statusLine is the server in one line, for systemctl status. It does not hold what changes with
@@ -56,12 +73,11 @@ func statusLine(st quorum.Status, now time.Time) string {
 	b.WriteString(string(st.Role))
 	if st.Serving {
 		fmt.Fprintf(&b, ", epoch %d, serving on %s", st.Epoch, strings.Join(st.ClientAddrs, " and "))
-	} else {
-		reason := st.NotServing
-		if reason == "" {
-			reason = "not serving"
+		if verdict := admin.Verdict(st); verdict != "" {
+			b.WriteString("; " + verdict)
 		}
-		fmt.Fprintf(&b, " for %s: %s", now.Sub(st.Since).Round(time.Second), reason)
+	} else {
+		fmt.Fprintf(&b, " for %s: %s", now.Sub(st.Since).Round(time.Second), admin.WhyNotServing(st))
 	}
 	if st.ReadOnlyDisk {
 		b.WriteString("; writes are refused: the disk is nearly full")

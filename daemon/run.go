@@ -17,6 +17,7 @@ import (
 	"zkd/daemon/admin"
 	"zkd/daemon/config"
 	"zkd/daemon/metrics"
+	"zkd/daemon/probe"
 	"zkd/daemon/sd"
 	"zkd/quorum"
 )
@@ -184,7 +185,7 @@ func (d *process) open(ctx context.Context, rooms *sync.WaitGroup, member Member
 			logDir = d.cfg.DataDir
 		}
 		port := admin.New(admin.Options{
-			Source: member,
+			Source: member, Asker: new(probe.Members),
 			Info: admin.Info{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion,
 				DataDir: d.cfg.DataDir, LogDir: logDir, Notify: d.deps.Notifier.Enabled(), Watchdog: watchdog > 0},
 			Addrs: d.cfg.Admin.Listen, Names: d.cfg.Admin.HostNames,

@@ -20,7 +20,8 @@ func newStatus() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Say what the server on this host does, in the words of zkServer.sh status",
-		Long: "Ask the server on this host how it is: its admin port first, then, with the word srvr, its client port.\n\n" +
+		Long: "Ask the server on this host how it is: its admin port first, then, with the word srvr, its client port.\n" +
+			"A member of an ensemble also says how the others are; where it does not answer, they are asked.\n\n" +
 			"Exit status: 0 it serves, 3 it does not run, 4 it runs and does not serve, 1 this could not be found out.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -29,7 +30,7 @@ func newStatus() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				t.Client = cfg.Client.Listen
+				t.Client, t.Others = cfg.Client.Listen, daemon.OtherClients(cfg)
 				if cfg.Admin.Enabled {
 					t.Admin = cfg.Admin.Listen
 				}

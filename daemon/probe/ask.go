@@ -4,20 +4,16 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"zkd/daemon/admin"
+	"zkd/quorum"
 )
 
-const (
-	maxStatusBytes = 1 << 20
-	maxSrvrBytes   = 64 << 10
-)
+const maxStatusBytes = 1 << 20
 
 // askAdmin asks /status. The failure is nil if there is an answer.
 func askAdmin(ctx context.Context, addr string, timeout time.Duration) (Answer, *failure) {
@@ -27,8 +23,14 @@ func askAdmin(ctx context.Context, addr string, timeout time.Duration) (Answer, 
 	if err != nil {
 		return Answer{}, &failure{addr: addr, port: "admin", kind: odd, what: err.Error()}
 	}
+	conn, err := dial(ctx, addr)
+	if err != nil {
+		return Answer{}, classify("admin", addr, err)
+	}
+	defer conn.Close()
 	// No proxy of the environment's: this is a port of this host.
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}}
 	resp, err := client.Do(req)
 	if err != nil {
 		return Answer{}, classify("admin", addr, err)
@@ -50,37 +52,14 @@ func askAdmin(ctx context.Context, addr string, timeout time.Duration) (Answer, 
 
 // askClient asks srvr. The failure is nil if there is an answer.
 func askClient(ctx context.Context, addr string, timeout time.Duration) (Answer, *failure) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return Answer{}, classify("client", addr, err)
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
-		return Answer{}, classify("client", addr, err)
-	}
-	if _, err := io.WriteString(conn, "srvr"); err != nil {
-		return Answer{}, classify("client", addr, err)
-	}
-	body, err := io.ReadAll(io.LimitReader(conn, maxSrvrBytes))
-	text := string(body)
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "Mode: ") {
-			return Answer{State: Serving, Text: headline(addr) + strings.TrimSpace(line) + "\n"}, nil
-		}
-	}
+	s, err := srvr(ctx, addr, timeout)
 	switch {
-	case strings.Contains(text, "not currently serving requests"):
-		const reason = "the server has no quorum, or is still starting"
-		return Answer{State: NotServing, Text: headline(addr) + "Not serving: " + reason + "\n", Reason: "not serving: " + reason}, nil
-	case strings.Contains(text, "is not in the whitelist"):
-		return Answer{}, &failure{addr: addr, port: "client", kind: notAsked}
-	case text != "":
-		return Answer{}, &failure{addr: addr, port: "client", kind: odd, what: fmt.Sprintf("%d bytes: %.40q", len(text), text)}
 	case err != nil:
 		return Answer{}, classify("client", addr, err)
+	case s.role == quorum.Looking:
+		const reason = "the server has no quorum, or is still starting"
+		return Answer{State: NotServing, Text: headline(addr) + "Not serving: " + reason + "\n", Reason: "not serving: " + reason}, nil
 	default:
-		return Answer{}, &failure{addr: addr, port: "client", kind: mute}
+		return Answer{State: Serving, Text: headline(addr) + "Mode: " + string(s.role) + "\n"}, nil
 	}
 }

@@ -1,0 +1,81 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"zkd/daemon/admin"
+	"zkd/quorum"
+	"zkd/quorum/peer"
+	"zkd/quorum/zk"
+)
+
+// Members asks the members of an ensemble on their client ports: role and zxid of another server are
+// not told between servers. It is an [admin.Asker].
+//
+// All are asked at once, and each answer is good for MaxAge, so that a page that many look at costs
+// the members one question every MaxAge.
+type Members struct {
+	Timeout time.Duration // of each question; 0 is a second
+	MaxAge  time.Duration // 0 is two seconds
+
+	mu    sync.Mutex // held while members are asked: who comes meanwhile waits for the same answers
+	addrs map[zk.ServerID]string
+	told  map[zk.ServerID]admin.Told
+	asked time.Time
+}
+
+// Ask implements [admin.Asker]. What ends ctx does not end the questions: others wait for them, too.
+func (m *Members) Ask(ctx context.Context, addrs map[zk.ServerID]string) map[zk.ServerID]admin.Told {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.asked.IsZero() && time.Since(m.asked) < orDefault(m.MaxAge, 2*time.Second) && maps.Equal(addrs, m.addrs) {
+		return maps.Clone(m.told)
+	}
+	fresh := make(map[zk.ServerID]admin.Told, len(addrs))
+	var mu sync.Mutex
+	var questions sync.WaitGroup
+	for id, addr := range addrs {
+		questions.Go(func() {
+			s, err := srvr(context.WithoutCancel(ctx), addr, orDefault(m.Timeout, time.Second))
+			mu.Lock()
+			defer mu.Unlock()
+			fresh[id] = toldOf(s, err)
+		})
+	}
+	questions.Wait()
+	m.asked = time.Now()
+	for id, t := range fresh {
+		t.Client.Since = m.asked
+		if before, ok := m.told[id]; ok && before.Client.OK == t.Client.OK && before.Client.Class == t.Client.Class && addrs[id] == m.addrs[id] {
+			t.Client.Since = before.Client.Since
+		}
+		fresh[id] = t
+	}
+	m.addrs, m.told = maps.Clone(addrs), fresh
+	return maps.Clone(fresh)
+}
+
+func toldOf(s said, err error) admin.Told {
+	if err == nil {
+		return admin.Told{Client: quorum.Reach{Known: true, OK: true}, Role: s.role, Zxid: s.zxid}
+	}
+	t := admin.Told{Client: quorum.Reach{Known: true, Class: string(peer.Classify(err)), Error: err.Error()}, Zxid: -1}
+	switch {
+	case errors.Is(err, errMute):
+		t.Client.Class = string(peer.Broken)
+	case errors.Is(err, errNotAsked):
+		t.Client.OK, t.Client.Class = true, "" // it is there, and clients are served for all we know
+	}
+	return t
+}
+
+func orDefault(d, normal time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return normal
+}

@@ -7,27 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"path"
-	"regexp"
 	"slices"
 	"testing"
 
 	"github.com/go-zookeeper/zk"
-)
-
-// The servers that take turns on one data directory.
-var (
-	apache38 = targets["apache"]
-	apache39 = target{"apache 3.9", func(t testing.TB, cfg string) []string {
-		t.Helper()
-		jars := os.Getenv("ZKD_ZK39_CLASSPATH")
-		if jars == "" {
-			t.Fatal("ZKD_ZK39_CLASSPATH is not set: run the tests by make test, or packaging/setup.sh first")
-		}
-		return []string{"java", "-Xmx512m", "-Djava.net.preferIPv4Stack=true", "-cp", jars,
-			"org.apache.zookeeper.server.quorum.QuorumPeerMain", cfg}
-	}, 143}
 )
 
 // One data directory goes from server to server, each killed with -9 under way: every one finds the
@@ -42,7 +26,7 @@ func TestTheDataGoesFromServerToServer(t *testing.T) {
 			session := client.SessionID()
 			checkPath(t, "/ephemeral")(client.Create("/ephemeral", nil, zk.FlagEphemeral, worldACL))
 			random := rand.New(rand.NewPCG(7, uint64(len(compression))))
-			for turn, next := range []target{apache38, targets["zkd"], apache39, targets["zkd"], targets["zkd"], apache38} {
+			for turn, next := range []target{apache38, zkdTarget, apache39, zkdTarget, zkdTarget, apache38} {
 				change(t, client, random, turn)
 				want := everything(t, client)
 				before := client.attached()
@@ -151,18 +135,4 @@ func difference(want, got map[string]znode) string {
 		}
 	}
 	return fmt.Sprintf("%d znodes, were %d", len(got), len(want))
-}
-
-var mismatchesLine = regexp.MustCompile(`(?m)^zk_digest_mismatches_count\t(\d+)`)
-
-// mismatches returns how many digests differed since the server's start, as mntr says.
-func mismatches(t *testing.T, s *server) string {
-	t.Helper()
-	answer, err := fourLetterWord(s.addr(), "mntr")
-	wantErr(t, nil, err)
-	found := mismatchesLine.FindStringSubmatch(answer)
-	if found == nil {
-		t.Fatalf("mntr of %s has no zk_digest_mismatches_count:\n%s", s.target.name, answer)
-	}
-	return found[1]
 }

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/anishathalye/porcupine"
 	"github.com/go-zookeeper/zk"
 )
 
@@ -154,7 +153,7 @@ func (l *killLoop) round(t *testing.T, number int) {
 	l.checkReturning(t, auditor, returning, root+"/returning")
 	finished := l.auditRound(t, auditor, h, root)
 	l.checkZxids(t, auditor, h)
-	l.checkLinearizable(t, h)
+	h.checkLinearizable(t)
 	l.checkOlderRounds(t, auditor)
 	l.done = append(l.done, finished)
 	l.checkAbandoned(t, auditor, abandoned, root+"/abandoned", started)
@@ -301,21 +300,7 @@ func (l *killLoop) auditRound(t *testing.T, auditor *goClient, h *history, root 
 // and against all earlier ones; and the next write beyond them all.
 func (l *killLoop) checkZxids(t *testing.T, auditor *goClient, h *history) {
 	t.Helper()
-	newest := stamp{zxid: h.floor, what: "the round before"}
-	byCall := slices.SortedFunc(slices.Values(h.stamps), func(a, b stamp) int { return int(a.call - b.call) })
-	byDone := slices.SortedFunc(slices.Values(h.stamps), func(a, b stamp) int { return int(a.done - b.done) })
-	for _, s := range byCall {
-		for len(byDone) > 0 && byDone[0].done < s.call {
-			if byDone[0].zxid > newest.zxid {
-				newest = byDone[0]
-			}
-			byDone = byDone[1:]
-		}
-		if s.zxid <= newest.zxid {
-			t.Errorf("%s has zxid %#x, and %s, which was over before, has %#x", s.what, s.zxid, newest.what, newest.zxid)
-		}
-		l.zxid = max(l.zxid, s.zxid)
-	}
+	l.zxid = max(l.zxid, h.checkOrder(t))
 	marker := "/marker-" + strconv.FormatInt(l.zxid, 16)
 	checkPath(t, marker)(auditor.Create(marker, nil, 0, worldACL))
 	_, stat, err := auditor.Exists(marker)
@@ -326,27 +311,6 @@ func (l *killLoop) checkZxids(t *testing.T, auditor *goClient, h *history) {
 		t.Errorf("a new write has zxid %#x, and an old one %#x", stat.Czxid, l.zxid)
 	}
 	l.zxid = stat.Czxid
-}
-
-// checkLinearizable lets porcupine judge the round's registers.
-func (l *killLoop) checkLinearizable(t *testing.T, h *history) {
-	t.Helper()
-	result, info := porcupine.CheckOperationsVerbose(registerModel, h.registers, checkLimit)
-	switch result {
-	case porcupine.Ok:
-	case porcupine.Unknown:
-		t.Errorf("porcupine does not decide %d calls within %v", len(h.registers), checkLimit)
-	case porcupine.Illegal:
-		file, err := os.CreateTemp("", "zkd-history-*.html")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		if err := porcupine.Visualize(registerModel, info, file); err != nil {
-			t.Error(err)
-		}
-		t.Errorf("the registers' history is not linearizable: see %s", file.Name())
-	}
 }
 
 // checkOlderRounds wants some earlier rounds as they were left.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,6 +31,8 @@ const startLimit = 60 * time.Second
 type server struct {
 	target target
 	dir    string
+	host   string   // address of the client port
+	prefix []string // of the command: what puts the process on a host of its own
 	port   int
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when cmd has ended and was waited for
@@ -39,7 +42,7 @@ type server struct {
 // settings is a further line of zoo.cfg.
 func startServer(t testing.TB, settings ...string) *server {
 	t.Helper()
-	s := &server{target: selectedTarget(t), dir: t.TempDir(), port: freePort(t)}
+	s := &server{target: selectedTarget(t), dir: t.TempDir(), host: "127.0.0.1", port: freePort(t)}
 	lines := append([]string{
 		fmt.Sprintf("tickTime=%d", tick.Milliseconds()),
 		"dataDir=" + filepath.Join(s.dir, "data"),
@@ -78,17 +81,24 @@ func freePort(t testing.TB) int {
 
 func (s *server) cfg() string     { return filepath.Join(s.dir, "zoo.cfg") }
 func (s *server) logFile() string { return filepath.Join(s.dir, "log") }
-func (s *server) addr() string    { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+func (s *server) addr() string    { return net.JoinHostPort(s.host, strconv.Itoa(s.port)) }
 
 // start starts the process and returns when it answers.
 func (s *server) start(t testing.TB) {
+	t.Helper()
+	s.launch(t)
+	s.awaitServing(t)
+}
+
+// launch starts the process.
+func (s *server) launch(t testing.TB) {
 	t.Helper()
 	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer log.Close() // the process has its own descriptor
-	command := s.target.command(t, s.cfg())
+	command := slices.Concat(s.prefix, s.target.command(t, s.cfg()))
 	s.cmd = exec.Command(command[0], command[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // no orphan of a test that panics
@@ -100,7 +110,11 @@ func (s *server) start(t testing.TB) {
 		cmd.Wait() // its status is read from cmd.ProcessState
 		close(exited)
 	}(s.cmd, s.exited)
+}
 
+// awaitServing waits until the server serves, alone or in an ensemble.
+func (s *server) awaitServing(t testing.TB) {
+	t.Helper()
 	answered := poll(startLimit, func() bool {
 		answer, err := fourLetterWord(s.addr(), "srvr")
 		return err == nil && strings.Contains(answer, "Mode: ") || s.ended()
@@ -181,12 +195,17 @@ func tail(file string, max int) string {
 
 // fourLetterWord sends a four-letter word and returns the whole answer.
 func fourLetterWord(addr, word string) (string, error) {
+	return fourLetterWordWithin(5*time.Second, addr, word)
+}
+
+// fourLetterWordWithin is fourLetterWord for servers that may not answer.
+func fourLetterWordWithin(limit time.Duration, addr, word string) (string, error) {
 	conn, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	conn.SetDeadline(time.Now().Add(limit))
 	if _, err := io.WriteString(conn, word); err != nil {
 		return "", err
 	}

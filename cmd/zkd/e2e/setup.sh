@@ -34,6 +34,9 @@ have java && have javac || missing="$missing default-jdk-headless"
 have gcc || missing="$missing gcc"
 have node || missing="$missing nodejs"
 have npm || missing="$missing npm"
+have ip || missing="$missing iproute2"
+have nft || missing="$missing nftables"
+have nsenter || missing="$missing util-linux"
 [ -x /usr/bin/python3 ] || missing="$missing python3"
 for package in libc6-dev libslf4j-java libzookeeper-java libcurator-recipes-java python3-kazoo \
 	zookeeper-bin libzookeeper-mt-dev; do

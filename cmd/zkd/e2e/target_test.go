@@ -1,11 +1,10 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"sync"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -18,62 +17,63 @@ type target struct {
 	cleanStop int
 }
 
-var targets = map[string]target{
-	"zkd":    {"zkd", zkdCommand, 0},
-	"apache": {"apache", apacheCommand, 143}, // a JVM reports the signal
-}
+// The targets; a JVM reports the signal that stops it.
+var (
+	zkdTarget = target{"zkd", zkdCommand, 0}
+	// Debian's, the oldest that ensembles may still hold.
+	apache38 = target{"apache", func(t testing.TB, cfg string) []string {
+		t.Helper()
+		need(t, java, zookeeperJar, slf4jSimpleJar)
+		return javaCommand(classPath(zookeeperJar, slf4jSimpleJar), cfg)
+	}, 143}
+	// The newest of the two release lines, by Maven.
+	apache386 = target{"apache-3.8", func(t testing.TB, cfg string) []string {
+		t.Helper()
+		return javaCommand(mavenClassPath(t, "ZKD_ZK386_CLASSPATH", "zookeeper-3.8"), cfg)
+	}, 143}
+	apache39 = target{"apache-3.9", func(t testing.TB, cfg string) []string {
+		t.Helper()
+		return javaCommand(mavenClassPath(t, "ZKD_ZK39_CLASSPATH", "zookeeper-3.9"), cfg)
+	}, 143}
+
+	targets = []target{zkdTarget, apache38, apache386, apache39}
+)
 
 func selectedTarget(t testing.TB) target {
+	t.Helper()
 	name := os.Getenv("ZKD_E2E_TARGET")
 	if name == "" {
-		name = "zkd"
+		return zkdTarget
 	}
-	selected, ok := targets[name]
-	if !ok {
-		t.Fatalf("ZKD_E2E_TARGET=%s: must be zkd or apache", name)
+	i := slices.IndexFunc(targets, func(target target) bool { return target.name == name })
+	if i < 0 {
+		t.Fatalf("ZKD_E2E_TARGET=%s: must be one of zkd, apache, apache-3.8, apache-3.9", name)
 	}
-	return selected
+	return targets[i]
 }
 
-// workDir holds what all tests of one run share: the zkd binary and the compiled client programs.
-var workDir string
-
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
-
-func runTests(m *testing.M) int {
-	var err error
-	if workDir, err = os.MkdirTemp("", "zkd-e2e-"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(workDir)
-	return m.Run()
-}
-
-var buildZKD = sync.OnceValues(func() (string, error) {
-	binary := filepath.Join(workDir, "zkd")
-	output, err := exec.Command("go", "build", "-o", binary, "zkd/cmd/zkd").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build zkd/cmd/zkd: %w\n%s", err, output)
-	}
-	return binary, nil
-})
-
-func zkdCommand(t testing.TB, cfg string) []string {
+// mavenClassPath returns what the variable says, or else where packaging/setup.sh puts that ZooKeeper.
+func mavenClassPath(t testing.TB, variable, dir string) string {
 	t.Helper()
-	binary, err := buildZKD()
-	if err != nil {
-		t.Fatal(err)
+	jars := os.Getenv(variable)
+	if jars == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		jars = filepath.Join(cache, "zkd-tests", dir, "*")
 	}
-	return []string{binary, "run", "--config", cfg}
+	need(t, java)
+	if found, _ := filepath.Glob(strings.TrimSuffix(jars, "*") + "zookeeper-3.*.jar"); len(found) == 0 && strings.HasSuffix(jars, "*") {
+		t.Fatalf("%s, from %s, has no ZooKeeper: run packaging/setup.sh, which fetches it", jars, variable)
+	}
+	return jars
 }
 
-func apacheCommand(t testing.TB, cfg string) []string {
-	t.Helper()
-	need(t, java, zookeeperJar, slf4jSimpleJar)
+// javaCommand starts ZooKeeper in a JVM that is up soon and keeps to its share of a small machine.
+func javaCommand(jars, cfg string) []string {
 	return []string{
-		"java", "-Xmx512m", "-Djava.net.preferIPv4Stack=true",
-		"-cp", classPath(zookeeperJar, slf4jSimpleJar),
-		"org.apache.zookeeper.server.quorum.QuorumPeerMain", cfg,
+		"java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true",
+		"-cp", jars, "org.apache.zookeeper.server.quorum.QuorumPeerMain", cfg,
 	}
 }

@@ -21,6 +21,10 @@ var (
 	gcc   = tool{"gcc", "the Debian packages gcc and libc6-dev"}
 	node  = tool{"node", "the Debian package nodejs"}
 
+	iproute   = tool{"ip", "the Debian package iproute2"}
+	nftables  = tool{"nft", "the Debian package nftables"}
+	utilLinux = tool{"nsenter", "the Debian package util-linux"}
+
 	zookeeperJar   = tool{"/usr/share/java/zookeeper.jar", "the Debian package libzookeeper-java"}
 	slf4jSimpleJar = tool{"/usr/share/java/slf4j-simple.jar", "the Debian package libslf4j-java"}
 	curatorJar     = tool{"/usr/share/java/curator-recipes.jar", "the Debian package libcurator-recipes-java"}
@@ -83,7 +87,7 @@ func TestSetupInstallsEveryTool(t *testing.T) {
 	}
 	_, nodeClient := nodeModules(t)
 	for _, wanted := range []tool{
-		java, javac, gcc, node, zookeeperJar, slf4jSimpleJar, curatorJar, python, kazooModule, cliMT, zookeeperCDev, nodeClient,
+		java, javac, gcc, node, iproute, nftables, utilLinux, zookeeperJar, slf4jSimpleJar, curatorJar, python, kazooModule, cliMT, zookeeperCDev, nodeClient,
 	} {
 		from := wanted.from[strings.LastIndex(wanted.from, " ")+1:]
 		if !strings.Contains(string(script)+string(modules), from) {

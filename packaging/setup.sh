@@ -14,6 +14,9 @@ missing=
 command -v mandoc >/dev/null || missing="$missing mandoc"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
 command -v mvn >/dev/null || missing="$missing maven"
+# The firewall's tests, for which a PATH without sbin is enough.
+[ -x /usr/sbin/nft ] || missing="$missing nftables"
+command -v ip >/dev/null || [ -x /usr/sbin/ip ] || missing="$missing iproute2"
 if [ -n "$missing" ]; then
 	echo "setup.sh: installing$missing"
 	# shellcheck disable=SC2086 # one word a package

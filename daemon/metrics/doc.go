@@ -8,7 +8,8 @@
 // _total, as its Prometheus provider exposes them. What is new has the prefix zkd_, base units, and
 // _total on counters. No label holds a path, a session or an address.
 //
-// A metric that counts what a standalone server never does (elections, learners, dead watchers) is a
-// true 0 there and exposed as that, because dashboards add it up. A metric of ZooKeeper whose value
-// would have to be made up is not exposed.
+// A metric that counts what a server never does (elections on one that stands alone, dead watchers on
+// any) is a true 0 there and exposed as that, because dashboards add it up. What only a member or only
+// a leader has is exposed there alone, as ZooKeeper does. A metric of ZooKeeper whose value would have
+// to be made up is not exposed.
 package metrics

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,7 +73,7 @@ type collector struct {
 
 func newCollector(src Source, build Build, proc *Process) *collector {
 	c := &collector{src: src, build: build, proc: proc, files: countFiles, now: time.Now}
-	c.metrics = append(append(zookeeperMetrics(), trueZeros()...), zkdMetrics(build)...)
+	c.metrics = slices.Concat(zookeeperMetrics(), ensembleMetrics(), trueZeros(), zkdMetrics(build), zkdEnsembleMetrics())
 	for _, m := range c.metrics {
 		c.descs = append(c.descs, prometheus.NewDesc(m.name, m.help, m.labels, nil))
 	}
@@ -131,14 +132,21 @@ var (
 // summary exposes a Histogram as ZooKeeper's summaries are; scale turns its unit into that of the
 // metric.
 func summary(name, help string, quantiles []float64, scale float64, of func(*stats.Server) *stats.Histogram) metric {
+	return summaryOf(name, help, quantiles, scale, func(p *picture) *stats.Histogram { return of(p.stats) })
+}
+
+func summaryOf(name, help string, quantiles []float64, scale float64, of func(*picture) *stats.Histogram) metric {
 	return metric{name: name, help: help, emit: func(p *picture, out func(prometheus.Metric, error), d *prometheus.Desc) {
-		h := of(p.stats)
-		q := make(map[float64]float64, len(quantiles))
-		for _, x := range quantiles {
-			q[x] = h.Quantile(x) * scale
-		}
-		out(prometheus.NewConstSummary(d, uint64(h.Count()), float64(h.Sum())*scale, q))
+		out(constSummary(d, of(p), quantiles, scale))
 	}}
+}
+
+func constSummary(d *prometheus.Desc, h *stats.Histogram, quantiles []float64, scale float64, labels ...string) (prometheus.Metric, error) {
+	q := make(map[float64]float64, len(quantiles))
+	for _, x := range quantiles {
+		q[x] = h.Quantile(x) * scale
+	}
+	return prometheus.NewConstSummary(d, uint64(h.Count()), float64(h.Sum())*scale, q, labels...)
 }
 
 // durationBounds are powers of two of a microsecond, from 256 µs to 16.8 s: exactly the edges of

@@ -3,7 +3,6 @@ package metrics
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"zkd/quorum"
 	"zkd/quorum/stats"
 )
 
@@ -140,15 +139,12 @@ func zookeeperSummaries() []metric {
 	}
 }
 
-// trueZeros are the metrics of ZooKeeper that count what a standalone server of zkd never does.
+// trueZeros are the metrics of ZooKeeper that count what zkd never does.
 func trueZeros() []metric {
-	standalone := func(p *picture) bool { return p.st.Role == quorum.Standalone }
 	var all []metric
 	zero := func(t prometheus.ValueType, help string, names ...string) {
 		for _, name := range names {
-			m := number(t, name, help, func(*picture) float64 { return 0 })
-			m.when = standalone
-			all = append(all, m)
+			all = append(all, number(t, name, help, func(*picture) float64 { return 0 }))
 		}
 	}
 	zero(prometheus.GaugeValue, "Always 0: zkd has no local sessions, random refusals or TLS yet.",
@@ -159,16 +155,8 @@ func trueZeros() []metric {
 	zero(prometheus.CounterValue, "Always 0: zkd needs no cache of replies.",
 		"response_packet_cache_hits", "response_packet_cache_misses",
 		"response_packet_get_children_cache_hits", "response_packet_get_children_cache_misses")
-	zero(prometheus.CounterValue, "Always 0 on a standalone server.",
-		"diff_count", "snap_count", "looking_count", "learner_commit_received_count",
-		"learner_proposal_received_count", "quit_leading_due_to_disloyal_voter", "revalidate_count",
+	zero(prometheus.CounterValue, "Always 0: zkd has no TLS and asks no client for the name of its ensemble.",
 		"ensemble_auth_fail", "ensemble_auth_skip", "ensemble_auth_success", "tls_handshake_exceeded",
 		"unsuccessful_handshake")
-	for _, name := range []string{"election_time", "follower_sync_time", "observer_sync_time", "leader_unavailable_time"} {
-		m := summary(name, "Never observed on a standalone server.", basic, 1,
-			func(*stats.Server) *stats.Histogram { return new(stats.Histogram) })
-		m.when = standalone
-		all = append(all, m)
-	}
 	return all
 }

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"zkd/quorum/auth"
+	"zkd/quorum/election"
 	"zkd/quorum/replica"
 	"zkd/quorum/serve"
 	"zkd/quorum/stats"
@@ -24,6 +25,10 @@ import (
 
 // compatibleVersion is the ZooKeeper release whose behaviour clients may expect.
 const compatibleVersion = "3.9.5"
+
+// holdClients is how long a client that comes while there is no leader is kept waiting: an election takes
+// less, and a server that is cut off from the others must not keep its clients from them.
+const holdClients = time.Second
 
 // versionDir is the directory below DataDir and LogDir that holds the files, named by their format.
 const versionDir = "version-2"
@@ -35,6 +40,7 @@ type Server struct {
 	stats   stats.Server
 	replica *replica.Replica
 	clients *serve.Server
+	peers   *peers // nil alone
 	addrs   []string
 	started time.Time
 
@@ -64,8 +70,14 @@ func Start(cfg Config, progress func(text string)) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.replica, err = replica.Start(s.replicaConfig(a, progress))
+	rc, err := s.replicaConfig(a, progress)
+	if err == nil {
+		s.replica, err = replica.Start(rc)
+	}
 	if err != nil {
+		if s.peers != nil {
+			s.peers.close()
+		}
 		closeAll(listeners)
 		return nil, err
 	}
@@ -140,10 +152,13 @@ func closeAll(listeners []net.Listener) {
 	}
 }
 
-func (s *Server) replicaConfig(a *auth.Auth, progress func(string)) replica.Config {
+// member reports whether the server is one of several.
+func (s *Server) member() bool { return len(s.cfg.Ensemble.Servers) > 1 }
+
+func (s *Server) replicaConfig(a *auth.Auth, progress func(string)) (replica.Config, error) {
 	c := &s.cfg
-	return replica.Config{
-		ID: c.ID, View: zk.NewView(c.ID),
+	rc := replica.Config{
+		ID: c.ID, InitLimit: c.InitLimit, SyncLimit: c.SyncLimit,
 		FS: c.FS, SnapDir: path.Join(c.DataDir, versionDir), LogDir: path.Join(c.LogDir, versionDir),
 		Tick: c.TickTime, MaxTxnBytes: 2 * c.MaxFrameBytes, ExtendedTypes: c.ExtendedTypes, EnforceQuota: c.EnforceQuota,
 		SnapCount: c.SnapCount, SnapSizeBytes: c.SnapSizeBytes, LogSizeBytes: c.LogSizeBytes, PreallocBytes: c.PreallocBytes,
@@ -152,6 +167,20 @@ func (s *Server) replicaConfig(a *auth.Auth, progress func(string)) replica.Conf
 		ReapInterval: c.ReapInterval, ReapPerMinute: c.ReapPerMinute, ContainerNeverUsed: c.ContainerNeverUsed,
 		Auth: a, Stats: &s.stats, Logger: s.log, Progress: progress,
 	}
+	if !s.member() {
+		return rc, nil
+	}
+	var err error
+	if rc.Members, err = election.NewMembers(c.Ensemble, nil); err != nil {
+		return rc, err
+	}
+	if s.peers, err = newPeers(c, s.log); err != nil {
+		return rc, err
+	}
+	rc.Peers = s.peers
+	rc.Observer = s.peers.own.Observer
+	rc.ConfigVersion, rc.ConfigText = c.Ensemble.Version, c.Ensemble.String()
+	return rc, nil
 }
 
 func (s *Server) serveConfig(a *auth.Auth) serve.Config {
@@ -160,10 +189,11 @@ func (s *Server) serveConfig(a *auth.Auth) serve.Config {
 		Replica: s.replica, Auth: a, Stats: &s.stats, Logger: s.log,
 		MinSessionTimeout: c.MinSessionTimeout, MaxSessionTimeout: c.MaxSessionTimeout,
 		MaxConnsPerIP: c.MaxConnsPerIP, MaxConns: c.MaxConns, MaxFrameBytes: c.MaxFrameBytes,
-		MaxOutstanding: c.MaxOutstanding, HandshakeTimeout: c.HandshakeTimeout,
+		MaxOutstanding: c.MaxOutstanding, HandshakeTimeout: c.HandshakeTimeout, HoldClients: holdClients,
 		Words: serve.Words{
 			Allowed: c.FourLetterWords, Version: s.Version(), Started: s.started,
 			Mode: func() string { return string(s.role()) }, Conf: s.confText, DirSizes: s.DirSizes,
+			Serving: func() bool { return s.replica.Serving() != 0 }, Monitor: s.monitor,
 		},
 	}
 }
@@ -173,7 +203,6 @@ func (s *Server) Version() string {
 	return compatibleVersion + "-zkd-" + s.cfg.Version + ", built on " + buildDate()
 }
 
-func (s *Server) role() Role { return Standalone }
 
 // confText is the conf command's answer: the keys of zoo.cfg that ZooKeeper prints.
 func (s *Server) confText() string {
@@ -191,6 +220,10 @@ func (s *Server) confText() string {
 		{"maxSessionTimeout", c.MaxSessionTimeout.Milliseconds()}, {"clientPortListenBacklog", -1}, {"serverId", int64(c.ID)},
 	} {
 		fmt.Fprintf(&b, "%s=%v\n", kv.key, kv.value)
+	}
+	if s.member() {
+		fmt.Fprintf(&b, "initLimit=%d\nsyncLimit=%d\nelectionAlg=3\nelectionPort=%d\nquorumPort=%d\npeerType=%d\nmembership: \n%s\n",
+			c.InitLimit, c.SyncLimit, s.peers.own.Addrs[0].ElectionPort, s.peers.own.Addrs[0].QuorumPort, peerType(s.peers.own), c.Ensemble.String())
 	}
 	return b.String()
 }
@@ -237,6 +270,9 @@ func (s *Server) finish(err error) {
 		if stopErr := s.clients.Stop(ctx); stopErr != nil {
 			s.log.Warn("stop", zap.Error(stopErr))
 		}
+		if s.peers != nil {
+			s.peers.close()
+		}
 		close(s.done)
 	})
 }
@@ -250,6 +286,9 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 	clientsErr := s.clients.Stop(ctx)
 	err := s.replica.Stop()
+	if s.peers != nil {
+		s.peers.close()
+	}
 	s.once.Do(func() {
 		s.err = err
 		close(s.done)
@@ -273,13 +312,16 @@ func (s *Server) ClientAddrs() []string { return s.addrs }
 func (s *Server) Status() Status {
 	r := s.replica.Status()
 	status := Status{
-		ID: s.cfg.ID, Role: s.role(), Serving: true, Since: s.started, Started: s.started,
+		ID: s.cfg.ID, Role: s.role(), Serving: true, Since: s.started, Started: s.started, Ensemble: s.ensemble(),
 		Epoch: r.Epoch, LastZxid: r.Applied, LoggedZxid: r.Logged, Digest: r.Digest, Znodes: r.Znodes, DataBytes: r.DataBytes,
 		Watches: r.Watches, WatchedPaths: r.WatchedPaths, Ephemerals: r.Ephemerals, Sessions: r.Sessions,
 		Connections: int(s.stats.ConnectionsAlive.Load()), Outstanding: int(s.stats.Outstanding.Load()),
 		SnapshotZxid: r.SnapshotZxid, SnapshotTime: r.SnapshotTime, SnapshotBusy: r.SnapshotBusy, ReadOnlyDisk: r.DiskLow,
 		ClientAddrs: s.addrs, LastProgress: r.LastProgress, InFsyncSince: r.InFsyncSince,
 		ForgotWrites: r.Recovery.Forgot, RecoveryNotes: r.Recovery.Notes,
+	}
+	if e := status.Ensemble; e != nil {
+		s.explain(&status)
 	}
 	select {
 	case <-s.done:

@@ -122,6 +122,15 @@ func (p *Prep) Prepare(r *Request, zxid zk.Zxid, nowMillis int64, txn *proto.Txn
 	}
 }
 
+// Refuse makes the txn of a request that the caller refuses: an error txn with the code. It uses a zxid like
+// any other, since a learner that forwarded the request hears of its end by a txn only.
+func (p *Prep) Refuse(r *Request, zxid zk.Zxid, nowMillis int64, code zk.Code, txn *proto.Txn) {
+	*txn = proto.Txn{
+		Header: proto.TxnHeader{ClientID: r.Session, Cxid: r.Cxid, Zxid: zxid, TimeMillis: nowMillis, Type: zk.OpError},
+		Body:   proto.TxnBody{Type: zk.OpError, Err: code},
+	}
+}
+
 // prepare fills body as r asks and records the pending changes.
 func (p *Prep) prepare(c *call, r *Request, body *proto.TxnBody) zk.Code {
 	switch r.Op {

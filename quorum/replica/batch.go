@@ -1,13 +1,13 @@
 package replica
 
 import (
-	"fmt"
 	"time"
 
 	"go.uber.org/zap"
 
 	"zkd/quorum/proto"
 	"zkd/quorum/tree"
+	"zkd/quorum/zab"
 	"zkd/quorum/zk"
 )
 
@@ -20,9 +20,11 @@ const (
 	checkDiskBytes = 16 << 20
 	// deliverChunk is how many txns are applied before readers get a turn.
 	deliverChunk = 512
+	// slabBytes is the memory in which the txns of a few batches are encoded together.
+	slabBytes = 64 << 10
 )
 
-// proposal is a request that has its place in the history, or (refused, barriers) behind a part of
+// proposal is a request that has its place in the history, or (refused, attaching) behind a part of
 // it, and waits to be delivered.
 type proposal struct {
 	req    Request
@@ -32,44 +34,93 @@ type proposal struct {
 	txn    proto.Txn
 }
 
-// batch takes what has gathered through the whole pipeline.
-func (r *Replica) batch() {
-	first := len(r.inflight)
+// work takes the requests that have gathered as far as the role can: a leader proposes them, a learner
+// forwards them to its leader. Without a role they are lost, as their connections are.
+func (r *Replica) work() {
 	begin := time.Now()
-	r.gather(begin)
-	if len(r.inflight) == first {
-		return
-	}
-	prepared := time.Now()
-	r.stats.PrepMicros.Observe(prepared.Sub(begin).Microseconds())
-	if !r.sync(prepared) {
-		return
-	}
-	if durable := r.txlog.Durable(); durable.Epoch() == r.leader.Last().Epoch() {
-		r.leader.Ack(r.cfg.ID, durable)
-	}
-	r.deliver()
-	r.flush()
-	if r.err == nil {
-		r.maybeSnapshot()
-	}
-}
-
-// gather turns queued requests into proposals and appends their txns to the log.
-func (r *Replica) gather(now time.Time) {
 	r.requests = r.intake.take(r.requests[:0], maxBatchRequests, maxBatchBytes)
 	r.stats.QueueDepth.Set(int64(len(r.requests)))
-	wallMillis := now.UnixMilli()
-	for i := range r.requests {
-		r.propose(&r.requests[i], wallMillis)
-		if r.err != nil {
-			break
-		}
+	switch {
+	case len(r.requests) == 0:
+		return
+	case r.err != nil || !r.active:
+		r.loseRequests()
+		return
+	case r.role == leading:
+		r.incoming = append(r.incoming, r.requests...)
+		clear(r.requests)
+		r.propose()
+	default:
+		r.forward()
 	}
-	clear(r.requests)
+	r.stats.PrepMicros.Observe(time.Since(begin).Microseconds())
 }
 
-func (r *Replica) propose(req *Request, wallMillis int64) {
+// loseRequests gives up what nobody can do.
+func (r *Replica) loseRequests() {
+	for i := range r.requests {
+		r.lose(r.requests[i].Origin)
+	}
+	clear(r.requests)
+	r.tellLost()
+}
+
+// propose turns what came in into proposals: one batch. The turn is held, the role leads.
+func (r *Replica) propose() {
+	now := r.cfg.Now().UnixMilli()
+	batch := r.batch[:0]
+	for n, bytes := 0, 0; len(r.incoming) > 0 && n < maxBatchRequests && bytes < maxBatchBytes; n++ {
+		req := r.incoming[0]
+		r.incoming[0] = Request{}
+		r.incoming = r.incoming[1:]
+		bytes += len(req.Body)
+		switch {
+		case req.Origin != nil && req.Term != r.term:
+			r.lose(req.Origin) // of a role that has ended
+		case r.hold(&req):
+		case req.Kind == Barrier:
+			batch = r.broadcast(batch) // what came before it
+			r.askBarrier(&req)
+		default:
+			batch = r.proposeOne(&req, now, batch)
+		}
+		if r.role != leading {
+			return
+		}
+	}
+	if len(r.incoming) == 0 {
+		r.incoming = nil
+	}
+	r.batch = r.broadcast(batch)
+	r.deliver(r.tree.LastZxid())
+	r.tellLost()
+}
+
+// hold keeps a request back if its session waits for a sync, and reports whether it does.
+func (r *Replica) hold(req *Request) bool {
+	if len(r.held) == 0 || req.Origin == nil && req.link == 0 {
+		return false
+	}
+	held, waits := r.held[req.Session]
+	if waits {
+		r.held[req.Session] = append(held, *req)
+	}
+	return waits
+}
+
+// broadcast hands a batch to the protocol and returns its empty memory.
+func (r *Replica) broadcast(batch []zab.Txn) []zab.Txn {
+	if len(batch) == 0 {
+		return batch
+	}
+	r.stats.Proposals.Add(int64(len(batch)))
+	r.step(zab.Broadcast{Txns: batch})
+	clear(batch)
+	return batch[:0]
+}
+
+// proposeOne gives one request its place, and adds its txn to the batch.
+func (r *Replica) proposeOne(req *Request, wallMillis int64, batch []zab.Txn) []zab.Txn {
 	if len(r.inflight) < cap(r.inflight) {
 		r.inflight = r.inflight[:len(r.inflight)+1] // reuse the element's txn
 	} else {
@@ -78,32 +129,47 @@ func (r *Replica) propose(req *Request, wallMillis int64) {
 	p := &r.inflight[len(r.inflight)-1]
 	p.req, p.hasTxn, p.code, p.zxid = *req, false, zk.OK, r.leader.Last()
 	if req.Kind != Write {
-		return
+		return batch
 	}
-	if p.code = r.admit(&p.req); p.code != zk.OK {
-		return
+	p.code = r.admit(&p.req)
+	if p.code != zk.OK && p.req.link == 0 {
+		return batch // what it refuses leaves no trace in the history
 	}
 	zxid, ok := r.leader.Propose()
 	if !ok {
-		r.fail(fmt.Errorf("replica: the zxids of epoch %d are spent: restart to begin the next epoch", r.leader.Last().Epoch()))
-		return
+		r.inflight = r.inflight[:len(r.inflight)-1]
+		r.lose(req.Origin) // the next tick ends the reign, so that a new epoch begins
+		return batch
 	}
 	p.zxid, p.hasTxn = zxid, true
-	r.prep.Prepare(&p.req.Request, zxid, wallMillis, &p.txn)
-	r.encoded = p.txn.Append(r.encoded[:0])
-	r.stats.ProposalBytes.Observe(int64(len(r.encoded)))
-	r.batchBytes += int64(len(r.encoded))
-	if err := r.txlog.Append(zxid, r.encoded); err != nil {
-		r.fail(err)
+	if p.code != zk.OK { // a learner hears of it by a txn only
+		r.prep.Refuse(&p.req.Request, zxid, wallMillis, p.code, &p.txn)
+	} else {
+		r.prep.Prepare(&p.req.Request, zxid, wallMillis, &p.txn)
 	}
+	data := r.encode(&p.txn, len(req.Body))
+	r.stats.ProposalBytes.Observe(int64(len(data)))
+	return append(batch, zab.Txn{Zxid: zxid, Data: data})
 }
 
-// admit decides whether a write may become a txn at all. What it refuses leaves no trace in the
-// history.
+// encode returns the bytes of a txn, which are never changed again. bodyBytes tells about how many.
+func (r *Replica) encode(txn *proto.Txn, bodyBytes int) []byte {
+	const beside = 256
+	if need := bodyBytes + beside; cap(r.slab)-len(r.slab) < need {
+		r.slab = make([]byte, 0, max(slabBytes, need))
+	}
+	start := len(r.slab)
+	r.slab = txn.Append(r.slab)
+	return r.slab[start:len(r.slab):len(r.slab)]
+}
+
+// admit decides whether a write may become a txn at all.
 func (r *Replica) admit(req *Request) zk.Code {
 	switch req.Op {
 	case zk.OpCreateSession:
-		req.Session = r.newSessionID()
+		if req.link == 0 {
+			req.Session = r.newSessionID()
+		}
 		return zk.OK
 	case zk.OpCloseSession:
 		if r.moved(req) {
@@ -111,14 +177,18 @@ func (r *Replica) admit(req *Request) zk.Code {
 		}
 		r.tracker.Closing(req.Session)
 		return zk.OK
-	case zk.OpDelete, zk.OpDeleteContainer:
+	case zk.OpDelete:
+	case zk.OpDeleteContainer:
+		if req.link != 0 {
+			return zk.ErrUnimplemented // the reaper's own; no client's
+		}
 	default:
 		if r.diskLow {
 			r.stats.DiskFullRefused.Add(1)
 			return zk.ErrSystem
 		}
 	}
-	if req.Origin != nil && (!r.tracker.Has(req.Session) || r.tracker.IsClosing(req.Session)) {
+	if (req.Origin != nil || req.link != 0) && (!r.tracker.Has(req.Session) || r.tracker.IsClosing(req.Session)) {
 		return zk.ErrSessionExpired
 	}
 	if r.moved(req) {
@@ -127,52 +197,20 @@ func (r *Replica) admit(req *Request) zk.Code {
 	return zk.OK
 }
 
-// sync makes the batch durable; false if that failed, which ends the loop: after a failed fsync
-// nothing may be assumed of the log, so nothing of it is acknowledged.
-func (r *Replica) sync(begin time.Time) bool {
-	if r.err == nil && r.txlog.Last() == r.txlog.Durable() {
-		return true // only barriers
+// deliver applies everything up to committed, which is durable here, and tells the outcomes.
+func (r *Replica) deliver(committed zk.Zxid) {
+	if r.head == len(r.inflight) {
+		return
 	}
-	txns := int64(r.txlog.Last() - max(r.txlog.Durable(), zk.MakeZxid(r.leader.Last().Epoch(), 0)))
-	if r.err == nil {
-		r.fsyncSince.Store(begin.UnixNano())
-		if err := r.txlog.Sync(); err != nil {
-			r.fail(err)
-		}
-		r.fsyncSince.Store(0)
-	}
-	if r.err != nil {
-		return false
-	}
-	took := time.Since(begin)
-	r.stats.FsyncMicros.Observe(took.Microseconds())
-	r.stats.BatchSize.Observe(txns)
-	r.stats.Proposals.Add(txns)
-	r.stats.LogBytes.Add(r.batchBytes)
-	if r.uncheckedBytes += r.batchBytes; r.uncheckedBytes >= checkDiskBytes {
-		r.uncheckedBytes = 0
-		r.checkDisk()
-	}
-	r.batchBytes = 0
-	if took > r.cfg.FsyncWarning {
-		r.stats.FsyncSlow.Add(1)
-		r.log.Warn("slow log sync: clients wait for this disk", zap.Duration("took", took), zap.Int64("txns", txns))
-	}
-	return true
-}
-
-// deliver applies everything committed and tells the outcomes.
-func (r *Replica) deliver() {
 	begin := time.Now()
-	committed := r.leader.Committed()
 	applied := zk.Zxid(0)
-	for r.head < len(r.inflight) && r.inflight[r.head].zxid <= committed {
+	for r.head < len(r.inflight) && r.due(&r.inflight[r.head], committed) {
 		r.mu.Lock()
-		for n := 0; n < deliverChunk && r.head < len(r.inflight) && r.inflight[r.head].zxid <= committed; n++ {
+		for n := 0; n < deliverChunk && r.head < len(r.inflight) && r.due(&r.inflight[r.head], committed); n++ {
 			p := &r.inflight[r.head]
 			r.head++
 			if p.hasTxn {
-				r.apply(p)
+				r.apply(&p.txn, &p.req)
 				applied = p.zxid
 			} else {
 				r.answer(p)
@@ -190,28 +228,37 @@ func (r *Replica) deliver() {
 	r.stats.ApplyMicros.Observe(time.Since(begin).Microseconds())
 }
 
+// due reports whether a proposal is committed, and what stands behind no txn of this reign at once.
+func (r *Replica) due(p *proposal, committed zk.Zxid) bool {
+	return p.zxid <= committed || !p.hasTxn && p.zxid.Counter() == 0
+}
+
 // apply puts a committed txn into the tree, fires its watches, then tells its origin: in this order,
-// so that no reply shows a change before the event that announces it.
-func (r *Replica) apply(p *proposal) {
+// so that no reply shows a change before the event that announces it. req is the request here that it
+// comes of, nil if there is none. mu is held.
+func (r *Replica) apply(txn *proto.Txn, req *Request) {
 	var result tree.Result
 	reaped := zk.Persistent // what kind of znode the reaper's txn removes
-	if p.txn.Header.Type == zk.OpDeleteContainer {
-		if id, ok := r.tree.Find(p.txn.Body.Path); ok {
+	if txn.Header.Type == zk.OpDeleteContainer {
+		if id, ok := r.tree.Find(txn.Body.Path); ok {
 			reaped = zk.KindOf(r.tree.Persisted(id).EphemeralOwner, r.cfg.ExtendedTypes)
 		}
 	}
-	result, r.events = r.tree.Apply(&p.txn, r.events[:0])
+	zxid, session := txn.Header.Zxid, txn.Header.ClientID
+	result, r.events = r.tree.Apply(txn, r.events[:0])
 	r.stats.Commits.Add(1)
-	r.checkDigest(&p.txn)
+	r.checkDigest(txn)
 	for i := range r.events {
-		r.fire(&r.events[i], p.zxid)
+		r.fire(&r.events[i], zxid)
 	}
-	session := p.txn.Header.ClientID
-	switch p.req.Op {
-	case zk.OpCreateSession:
+	if txn.Header.Type == zk.OpCreateSession {
 		r.stats.CreateSessions.Add(1)
-		r.tracker.Add(session, p.req.TimeoutMillis, r.NowMillis())
-		r.own(session, p.req.Owner)
+		if r.role == leading {
+			r.tracker.Add(session, txn.Body.TimeoutMillis, r.NowMillis())
+		}
+		if req != nil {
+			r.own(session, req)
+		}
 	}
 	switch reaped {
 	case zk.Container:
@@ -219,30 +266,41 @@ func (r *Replica) apply(p *proposal) {
 	case zk.TTL:
 		r.stats.TTLNodesDeleted.Add(1)
 	}
-	r.watchQuota(p, &result)
-	if p.req.Origin != nil {
-		out := Outcome{Kind: Write, Op: p.req.Op, Session: session, Cxid: p.req.Cxid, Zxid: p.zxid, Err: result.Err, Result: &result}
-		r.tell(p.req.Origin, &out)
+	r.watchQuota(txn, &result)
+	if req != nil && req.Origin != nil {
+		out := Outcome{Kind: Write, Op: req.Op, Session: session, Cxid: req.Cxid, Zxid: zxid, Err: result.Err, Result: &result}
+		r.tell(req.Origin, &out)
 	}
-	if p.req.Op == zk.OpCloseSession {
+	if txn.Header.Type == zk.OpCloseSession {
 		r.stats.CloseSessions.Add(1)
-		r.tracker.Remove(session)
-		if owner := r.owners[session]; owner != nil {
+		if r.role == leading {
+			r.tracker.Remove(session)
+		}
+		if h := r.owners[session]; h != nil {
 			delete(r.owners, session)
-			owner.SessionClosed()
+			if h.conn != nil {
+				h.conn.SessionClosed()
+			}
 		}
 	}
 }
 
-// answer tells the outcome of a request that has no txn.
+// answer tells the outcome of a request that has no txn. mu is held.
 func (r *Replica) answer(p *proposal) {
+	code := p.code
+	if p.req.Kind == Attach {
+		code = r.attach(&p.req)
+		if p.req.link != 0 {
+			valid := proto.Revalidated{Session: p.req.Session, Valid: code == zk.OK}
+			r.send(zab.Send{To: []zab.LinkID{p.req.link}, Packets: []proto.QuorumPacket{
+				{Type: proto.PacketRevalidate, Zxid: -1, Data: valid.Append(nil)},
+			}})
+		}
+	}
 	if p.req.Origin == nil {
 		return
 	}
-	out := Outcome{Kind: p.req.Kind, Op: p.req.Op, Session: p.req.Session, Cxid: p.req.Cxid, Zxid: r.tree.LastZxid(), Err: p.code}
-	if p.req.Kind == Attach {
-		out.Err = r.attach(&p.req)
-	}
+	out := Outcome{Kind: p.req.Kind, Op: p.req.Op, Session: p.req.Session, Cxid: p.req.Cxid, Zxid: r.tree.LastZxid(), Err: code}
 	r.tell(p.req.Origin, &out)
 }
 
@@ -255,10 +313,12 @@ func (r *Replica) tell(origin Origin, out *Outcome) {
 func (r *Replica) checkDigest(txn *proto.Txn) {
 	z := txn.Header.Zxid
 	if txn.HasDigest && txn.Digest.Version == proto.DigestVersion && txn.Digest.Tree != r.tree.Digest() {
+		if r.stats.DigestMismatches.Load() == 0 {
+			r.log.Error("tree digest differs from the proposal's: this server's data is not what was agreed",
+				zap.Stringer("zxid", z), zap.Uint64("want", txn.Digest.Tree), zap.Uint64("have", r.tree.Digest()),
+				zap.Stringer("type", txn.Header.Type))
+		}
 		r.stats.DigestMismatches.Add(1)
-		r.log.Error("tree digest differs from the proposal's: this server's data is not what was agreed",
-			zap.Stringer("zxid", z), zap.Uint64("want", txn.Digest.Tree), zap.Uint64("have", r.tree.Digest()),
-			zap.Stringer("type", txn.Header.Type))
 	}
 	if z.Counter()%digestEvery == 0 {
 		r.digests.add(z, r.tree.Digest())
@@ -269,7 +329,7 @@ func (r *Replica) checkDigest(txn *proto.Txn) {
 // lone client a thread hand-off; more are spread over the pool, so that the next batch can begin.
 func (r *Replica) flush() {
 	const onTheSpot = 2
-	if len(r.dirty) <= onTheSpot {
+	if len(r.dirty) <= onTheSpot || r.cfg.manual {
 		for _, f := range r.dirty {
 			f.Flush()
 		}

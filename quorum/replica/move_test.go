@@ -15,7 +15,7 @@ func TestASessionThatHasMovedListensToItsNewConnectionOnly(t *testing.T) {
 	old := connect(t, r)
 	moved := &client{r: r, session: old.session, results: make(chan Outcome, 1<<4), closed: make(chan struct{})}
 	r.Submit([]Request{{
-		Request: prep.Request{Session: old.session, TimeoutMillis: 10000}, Kind: Attach, Origin: moved, Owner: moved,
+		Request: prep.Request{Session: old.session, TimeoutMillis: 10000}, Kind: Attach, Origin: moved, Owner: moved, Term: r.Serving(),
 	}})
 	if o, err := moved.next(); err != nil || o.Err != zk.OK {
 		t.Fatalf("attach: %v, %v", o.Err, err)

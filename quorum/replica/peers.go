@@ -14,6 +14,9 @@ import (
 // [Replica] named in each comment, on any goroutine, and may wait for them; but what Close waits for must
 // not be waiting for the replica.
 type Peers interface {
+	// Attach says, before any other call, to whom reports go; they may come from now on.
+	Attach(r *Replica)
+
 	// Do performs an action of the election: election.Send, Broadcast, Reconnect. It does not block.
 	// Reports: ElectionEvent.
 	Do(a election.Action)
@@ -23,7 +26,7 @@ type Peers interface {
 	Lead(role Term) (Port, error)
 
 	// Follow connects to the peer port of a server. It may block, until cancel is closed at most.
-	// Reports: Received, Snapshot, Down.
+	// Reports: Received, ReceiveSnapshot, Down.
 	Follow(role Term, leader zk.ServerID, cancel <-chan struct{}) (Link, error)
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"zkd/quorum/proto"
 	"zkd/quorum/tree"
 	"zkd/quorum/zk"
 )
@@ -14,20 +15,20 @@ const sayQuotaEvery = time.Minute
 
 // watchQuota counts what hard limits refuse, and says when a write leaves a soft limit behind: that is
 // all a soft limit does, as in ZooKeeper. mu is held.
-func (r *Replica) watchQuota(p *proposal, result *tree.Result) {
+func (r *Replica) watchQuota(txn *proto.Txn, result *tree.Result) {
 	if result.Err == zk.ErrQuotaExceeded {
 		r.stats.QuotaHardRefused.Add(1)
 	}
 	if !r.tree.HasQuotas() {
 		return
 	}
-	r.softQuota(result.Type, p.txn.Body.Path)
+	r.softQuota(result.Type, txn.Body.Path)
 	for i := range result.Multi {
 		if result.Multi[i].Err == zk.ErrQuotaExceeded {
 			r.stats.QuotaHardRefused.Add(1)
 		}
-		if i < len(p.txn.Body.Sub) {
-			r.softQuota(result.Multi[i].Type, p.txn.Body.Sub[i].Path)
+		if i < len(txn.Body.Sub) {
+			r.softQuota(result.Multi[i].Type, txn.Body.Sub[i].Path)
 		}
 	}
 }

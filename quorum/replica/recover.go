@@ -42,9 +42,13 @@ func (r *Replica) recover() error {
 	if r.lock, err = r.cfg.FS.Lock(path.Join(path.Dir(r.cfg.SnapDir), LockName)); err != nil {
 		return fmt.Errorf("data directory %s: %w", path.Dir(r.cfg.SnapDir), err)
 	}
+	switched, err := r.resumeIntent()
+	if err != nil {
+		return err
+	}
 	var found txlog.Recovery
 	r.txlog, found, err = txlog.Open(r.cfg.FS, r.cfg.LogDir, txlog.Options{
-		PreallocBytes: r.cfg.PreallocBytes, MaxPayload: 2*r.cfg.MaxTxnBytes + 1<<20, NoSync: r.cfg.NoForceSync, Logger: r.log,
+		PreallocBytes: r.cfg.PreallocBytes, MaxPayload: 2*r.cfg.MaxTxnBytes + 1<<20, NoSync: r.cfg.NoForceSync, Inline: r.cfg.manual, Logger: r.log,
 	})
 	if err != nil {
 		return err
@@ -59,6 +63,17 @@ func (r *Replica) recover() error {
 	}
 	if err := r.replay(&info); err != nil {
 		return err
+	}
+	if last := r.tree.LastZxid(); last > r.txlog.Last() {
+		// What is logged next follows the snapshot.
+		if err := r.txlog.StartAfter(last); err != nil {
+			return err
+		}
+	}
+	if switched {
+		if err := r.removeIntent(); err != nil {
+			return err
+		}
 	}
 	if found.BelowMark && r.tree.LastZxid() < found.Mark {
 		r.recovery.Forgot = fmt.Sprintf("the log ends at %v, but was durable up to %v: acknowledged writes are lost on this server", r.tree.LastZxid(), found.Mark)
@@ -148,20 +163,8 @@ func (r *Replica) setAsideOlder(info *snap.Info) error {
 	if info.Zxid.Counter() == 0 || info.Zxid <= r.txlog.Last() {
 		return nil // counter 0 names no txn
 	}
-	all, err := snap.List(r.cfg.FS, r.cfg.SnapDir)
-	if err != nil {
-		return err
-	}
-	for _, older := range all {
-		if older.Zxid >= info.Zxid {
-			continue
-		}
-		if err := r.cfg.FS.Rename(path.Join(r.cfg.SnapDir, older.Name), path.Join(r.cfg.SnapDir, asidePrefix+older.Name)); err != nil {
-			return fmt.Errorf("set aside %s: %w", older.Name, err)
-		}
-		r.note(fmt.Sprintf("the log ends at %v, below %s: set %s aside, from which writes would be missing", r.txlog.Last(), info.Name, older.Name))
-	}
-	return r.cfg.FS.SyncDir(r.cfg.SnapDir)
+	return r.setAsideSnapshots(func(z zk.Zxid) bool { return z < info.Zxid },
+		fmt.Sprintf("the log ends at %v, below %s, and from it writes would be missing", r.txlog.Last(), info.Name))
 }
 
 // withoutSnapshot begins with an empty tree if that loses nothing: the directory is new, or its log
@@ -218,6 +221,7 @@ func (r *Replica) noteSnapshot(info *snap.Info) {
 // logged by a quorum may have been answered.
 func (r *Replica) replay(info *snap.Info) error {
 	begin := time.Now()
+	r.history.reset(info.Zxid)
 	reader, err := r.txlog.Read(info.Zxid + 1)
 	if err != nil {
 		return err
@@ -247,6 +251,7 @@ func (r *Replica) replay(info *snap.Info) error {
 			return fmt.Errorf("log in %s: txn %v: %w", r.cfg.LogDir, zxid, err)
 		}
 		r.compareReplayed(info, &txn)
+		r.history.append(zxid)
 		txns++
 		if now := time.Now(); txns%4096 == 0 && now.Sub(lastSaid) > time.Second {
 			lastSaid = now
@@ -262,6 +267,34 @@ func (r *Replica) replay(info *snap.Info) error {
 		r.log.Info("log replayed", zap.Int64("txns", txns), zap.Stringer("zxid", r.tree.LastZxid()), zap.Duration("took", time.Since(begin)))
 	}
 	return nil
+}
+
+// applyLog applies to the tree what the log holds beyond it. mu is held.
+func (r *Replica) applyLog() error {
+	reader, err := r.txlog.Read(r.tree.LastZxid() + 1)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	for prev := r.tree.LastZxid(); ; prev = r.txn.Header.Zxid {
+		zxid, payload, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !zxid.Follows(prev) && prev != 0 {
+			return fmt.Errorf("log in %s: txn %v stands behind %v: those between are missing", r.cfg.LogDir, zxid, prev)
+		}
+		if err := proto.DecodeTxn(payload, &r.txn); err != nil {
+			return fmt.Errorf("log in %s: %w", r.cfg.LogDir, err)
+		}
+		if err := r.tree.Replay(&r.txn); err != nil {
+			return fmt.Errorf("log in %s: txn %v: %w", r.cfg.LogDir, zxid, err)
+		}
+		r.checkDigest(&r.txn)
+	}
 }
 
 // compareSnapshotDigest compares where the snapshot is exact as it stands: one cut at one zxid.

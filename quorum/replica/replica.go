@@ -2,7 +2,6 @@ package replica
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"zkd/quorum/auth"
+	"zkd/quorum/election"
 	"zkd/quorum/epoch"
 	"zkd/quorum/prep"
 	"zkd/quorum/session"
@@ -21,14 +21,21 @@ import (
 	"zkd/quorum/txlog"
 	"zkd/quorum/vfs"
 	"zkd/quorum/watch"
-	"zkd/quorum/zab"
 	"zkd/quorum/zk"
 )
 
 // Config of a Replica. All fields are required unless they say otherwise.
 type Config struct {
-	ID   zk.ServerID
-	View zk.View
+	ID zk.ServerID
+
+	// Peers reach the other members; nil for a server that stands alone, and then the rest of this
+	// group is not needed.
+	Peers                Peers
+	Members              election.Members
+	Observer             bool
+	ConfigVersion        int64
+	ConfigText           string
+	InitLimit, SyncLimit int // ticks
 
 	FS              vfs.FS
 	SnapDir, LogDir string // the version-2 directories
@@ -58,6 +65,11 @@ type Config struct {
 	Logger *zap.Logger
 	// Progress, if not nil, is called during recovery with a sentence for the operator.
 	Progress func(text string)
+	// Now is the clock; nil is time.Now. Seed seeds what is random; 0 is a seed of its own.
+	Now  func() time.Time
+	Seed uint64
+	// manual leaves it to a [Manual] when what is done: nothing runs by itself.
+	manual bool
 }
 
 // Replica is the replicated state of one server and the loop that changes it.
@@ -67,35 +79,42 @@ type Replica struct {
 	stats *stats.Server
 	began time.Time
 
-	lock   io.Closer
-	epochs *epoch.Files
-	txlog  *txlog.Log
+	lock    io.Closer
+	epochs  *epoch.Files
+	txlog   *txlog.Log
+	elector *elector // nil alone
 
-	// mu guards tree and, with watchMu for concurrent holders of its read side, watches.
+	// mu guards tree, serving and, with watchMu for concurrent holders of its read side, watches. What
+	// it guards is changed by who has the turn only.
 	mu      sync.RWMutex
 	tree    *tree.Tree
+	serving Term // the role whose clients are served, 0 for none
 	watchMu sync.Mutex
 	watches *watch.Manager[Watcher]
 
-	intake intake
-	calls  chan func()   // run by the loop
-	stop   chan struct{} // closed by Stop
-	quit   atomic.Bool   // the loop is to end: what runs beside it is given up
-	done   chan struct{} // closed when the loop has ended
-	err    error         // why the loop ended by itself; set before done is closed
+	intake  intake
+	calls   chan func()   // run by the loop
+	syncNow chan struct{} // holds a token when the syncer has work
+	over    chan struct{} // holds a token when a role has ended
+	stop    chan struct{} // closed by Stop
+	failed  chan struct{} // closed by fail
+	ending  chan struct{} // closed by end: what runs beside the loop ends
+	quit    atomic.Bool   // the loop is to end: what runs beside it is given up
+	done    chan struct{} // closed when the loop has ended
+	err     error         // why the loop ended by itself; set before done is closed
+	running sync.WaitGroup
+	besides sync.WaitGroup // work of a role that goes on beside the loop
 
-	// turn is held by whoever acts as the loop: its goroutine, or a caller of Submit. It guards all of
-	// this group. Taken before mu.
-	turn                       sync.Mutex
+	// turn is held by whoever acts as the loop. It guards all of this group. Taken before mu.
+	turn sync.Mutex
+	roleState
+	history                    history
 	ended                      bool // files are closed, or about to be
-	leader                     *zab.Leader
+	syncing                    bool // somebody syncs the log without the turn
 	prep                       *prep.Prep
 	tracker                    *session.Tracker
-	owners                     map[zk.SessionID]Owner
-	inflight                   []proposal
-	head                       int   // first of inflight that is not delivered
+	owners                     map[zk.SessionID]*holder
 	batchBytes, uncheckedBytes int64 // encoded since the last sync, and since the last look at the disk
-	encoded                    []byte
 	requests                   []Request
 	events                     []tree.Event
 	notice                     Notice
@@ -107,6 +126,7 @@ type Replica struct {
 	nextID                     zk.SessionID
 	expired                    []zk.SessionID
 	lastTick                   time.Time
+	nextChores                 time.Time
 	nextReap                   time.Time
 	random                     *rand.Rand
 	snapAt                     snapTrigger
@@ -115,114 +135,112 @@ type Replica struct {
 	whole                      map[string]snap.Info // snapshots this process has read to their end; of the goroutine that saves
 	nextPurge                  time.Time
 	snapDone                   chan snapResult
-	waiting                    []chan<- snapResult // who asked for a snapshot
+	waitingSnap                []chan<- snapResult // who asked for a snapshot
 	flushers                   flushPool
 	diskLow                    bool
+	jobs                       []func()          // of a Manual: work that a Replica does beside the loop
+	saveJob                    func() snapResult // of a Manual: work on snapshots, while snapping
 
 	// Read by others.
 	stalledMillis atomic.Int64 // how long the loop stood still in all: not counted against sessions
 	lastProgress  atomic.Int64 // unix nanoseconds
+	freshness     freshness
+	serves        announcement // that clients are served
 	fsyncSince    atomic.Int64 // unix nanoseconds, 0 when none runs
 	diskLowFlag   atomic.Bool
+	diskOut       atomic.Bool // too little room to follow anybody
 	snapZxid      atomic.Int64
 	snapTime      atomic.Int64 // unix nanoseconds
 	snapBusy      atomic.Bool
 	digests       digestLog
 	recovery      Recovery
+	syncProgress  atomic.Int64 // bytes of the snapshot being received
+	picture       atomic.Pointer[Ensemble]
 }
 
 // ErrStopped says that the replica has been stopped.
 var ErrStopped = errors.New("replica: stopped")
 
-// Start recovers the state from disk, begins an epoch and starts the loop. Errors say which file is
-// at fault and what to do; nothing is lost by trying again.
+// Start recovers the state from disk and starts the loop. Alone, the replica serves when Start returns;
+// as a member of an ensemble it begins to look for a leader. Errors say which file is at fault and what
+// to do; nothing is lost by trying again.
 func Start(cfg Config) (*Replica, error) {
+	r, err := open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	r.flushers.start()
+	r.running.Go(r.syncLoop)
+	if cfg.Peers != nil {
+		r.running.Go(r.takeRoles)
+	}
+	go r.run()
+	return r, nil
+}
+
+// open recovers the state; alone, it also begins to lead.
+func open(cfg Config) (*Replica, error) {
 	r := &Replica{
-		cfg: cfg, log: cfg.Logger, stats: cfg.Stats, began: time.Now(),
+		cfg: cfg, log: cfg.Logger, stats: cfg.Stats,
 		watches:  watch.NewManager[Watcher](),
 		calls:    make(chan func()),
+		syncNow:  make(chan struct{}, 1),
+		over:     make(chan struct{}, 1),
 		stop:     make(chan struct{}),
+		failed:   make(chan struct{}),
+		ending:   make(chan struct{}),
 		done:     make(chan struct{}),
-		owners:   make(map[zk.SessionID]Owner),
+		owners:   make(map[zk.SessionID]*holder),
 		snapDone: make(chan snapResult, 1),
 		whole:    make(map[string]snap.Info),
-		random:   rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
-	r.view, r.tellWatcher = View{r}, r.notify
+	if r.cfg.Now == nil {
+		r.cfg.Now = time.Now
+	}
+	seed := cfg.Seed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	r.random = rand.New(rand.NewPCG(seed, uint64(cfg.ID)))
+	r.began = r.cfg.Now()
+	r.view, r.tellWatcher, r.history.r = View{r}, r.notify, r
 	r.intake.wake = make(chan struct{}, 1)
 	if r.log == nil {
 		r.log = zap.NewNop()
 	}
 	if err := r.recover(); err != nil {
-		r.closeFiles()
-		return nil, err
+		return nil, errors.Join(err, r.closeFiles())
 	}
-	if err := r.lead(); err != nil {
-		r.closeFiles()
-		return nil, err
-	}
-	r.flushers.start()
-	go r.run()
-	return r, nil
-}
-
-// lead begins a new epoch over the recovered history. Alone, this server is the quorum that accepts
-// the epoch and adopts the history.
-func (r *Replica) lead() error {
-	if r.cfg.View.QuorumSize() != 1 || !r.cfg.View.Contains(r.cfg.ID) {
-		return fmt.Errorf("replica: server %d alone is no quorum of %v", r.cfg.ID, r.cfg.View.Voters())
-	}
-	next, ok := zab.NextEpoch(r.txlog.Last(), r.epochs.Accepted(), r.epochs.Current(), r.tree.LastZxid().Epoch())
-	if !ok {
-		return fmt.Errorf("replica: all epochs are spent (epoch %d)", r.epochs.Accepted())
-	}
-	// The history is durable: it was read from disk. Then the epoch may be.
-	if err := r.epochs.SetAccepted(next); err != nil {
-		return err
-	}
-	if err := r.epochs.SetCurrent(next); err != nil {
-		return err
-	}
-	r.leader = zab.NewLeader(r.cfg.View, next)
-	r.tree.SetLastZxid(r.leader.Last())
-	r.prep = prep.New(r.tree, r.cfg.Auth, prep.Config{
-		ExtendedTypes: r.cfg.ExtendedTypes, EnforceQuota: r.cfg.EnforceQuota,
-		MaxTxnBytes: r.cfg.MaxTxnBytes, DigestEnabled: true, ContainerNeverUsedMillis: r.cfg.ContainerNeverUsed.Milliseconds(),
-	})
-	r.tracker = session.NewTracker(r.cfg.Tick.Milliseconds())
-	now := r.NowMillis()
-	for id, timeout := range r.tree.Sessions() {
-		r.tracker.Add(id, timeout, now) // every known session gets a full timeout
-	}
-	r.nextID = session.FirstID(r.cfg.ID, time.Now().UnixMilli())
+	now := r.cfg.Now()
+	r.lastTick, r.nextChores = now, now
+	r.nextReap = now.Add(r.cfg.ReapInterval)
+	r.nextPurge = now // what another program has left is looked at soon
+	r.lastProgress.Store(now.UnixNano())
+	r.nextID = session.FirstID(r.cfg.ID, now.UnixMilli())
 	r.snapAt = r.newSnapTrigger()
-	r.removeOrphans()
-	r.lastTick = time.Now()
-	r.nextReap = r.lastTick.Add(r.cfg.ReapInterval)
-	r.nextPurge = r.lastTick // what another program has left is looked at soon
-	r.lastProgress.Store(r.lastTick.UnixNano())
 	r.checkDisk()
-	r.log.Info("leading", zap.Int64("epoch", int64(next)), zap.Stringer("zxid", r.tree.LastZxid()),
-		zap.Int("znodes", r.tree.NodeCount()), zap.Int("sessions", r.tree.SessionCount()))
-	return nil
-}
-
-// removeOrphans closes, by a txn, each session that owns ephemerals but is not in the session table:
-// what bugs of other servers may have left behind is never removed in silence (design: no local repair).
-func (r *Replica) removeOrphans() {
-	for owner := range r.tree.EphemeralOwners() {
-		if _, ok := r.tree.SessionTimeout(owner); !ok {
-			r.log.Warn("ephemeral znodes of an unknown session: closing it", zap.Stringer("session", owner))
-			r.enqueue(Request{Request: prep.Request{Session: owner, Op: zk.OpCloseSession}})
+	var err error
+	if cfg.Peers != nil {
+		if r.elector, err = newElector(r); err == nil {
+			cfg.Peers.Attach(r)
 		}
+	} else {
+		r.turn.Lock()
+		r.lead(election.Elected{})
+		err = r.err
+		r.turn.Unlock()
 	}
+	if err != nil {
+		return nil, errors.Join(err, r.closeFiles())
+	}
+	return r, nil
 }
 
 // NowMillis is the clock of sessions: milliseconds, at least 1, without the time in which the loop
 // stood still, since no session grows older while the server itself was stalled. What was heard while it
 // stood still seems later than it was, by as much as that at most.
 func (r *Replica) NowMillis() int64 {
-	return time.Since(r.began).Milliseconds() + 1 - r.stalledMillis.Load()
+	return r.cfg.Now().Sub(r.began).Milliseconds() + 1 - r.stalledMillis.Load()
 }
 
 // Submit hands in requests, in order: callers bound what they have outstanding. requests is copied;
@@ -231,18 +249,18 @@ func (r *Replica) NowMillis() int64 {
 // Submit does not block.
 func (r *Replica) Submit(requests []Request) {
 	r.intake.add(requests)
+	if r.cfg.manual {
+		return
+	}
 	if !r.turn.TryLock() {
 		// Whoever has the turn may have looked before these came.
 		r.intake.signal()
 		return
 	}
-	if !r.ended && r.err == nil {
-		r.batch()
-		r.lastProgress.Store(time.Now().UnixNano())
-	}
-	failed := r.err != nil
-	r.turn.Unlock()
-	if failed || r.intake.len() > 0 {
+	r.work()
+	r.lastProgress.Store(time.Now().UnixNano())
+	r.release(true)
+	if r.intake.len() > 0 {
 		r.intake.signal()
 	}
 }
@@ -253,8 +271,8 @@ func (r *Replica) Done() <-chan struct{} { return r.done }
 // Err returns nil after Stop, else what ended the loop. Valid once Done is closed.
 func (r *Replica) Err() error { return r.err }
 
-// Stop ends the loop after the batch at work, makes the log durable and closes all files. Requests
-// that are still queued get no answer: to their clients that is a lost connection.
+// Stop ends the role, makes the log durable and closes all files. Requests that are still queued get no
+// answer: to their clients that is a lost connection.
 func (r *Replica) Stop() error {
 	r.quit.Store(true)
 	select {
@@ -291,19 +309,21 @@ func (r *Replica) Call(f func()) error {
 // run is the loop: it takes a turn whenever something is due that nobody does on the spot.
 func (r *Replica) run() {
 	defer close(r.done)
-	ticker := time.NewTicker(r.cfg.Tick)
+	ticker := time.NewTicker(r.cfg.Tick / 2)
 	defer ticker.Stop()
 	for ended := false; !ended; {
 		var work func()
 		saved := false
 		select {
 		case <-r.intake.wake:
-			work = r.batch
+			work = r.work
 		case <-ticker.C:
 			work = r.tick
 		case work = <-r.calls:
 		case res := <-r.snapDone:
 			work, saved = func() { r.snapshotDone(res) }, true
+		case <-r.failed:
+			work = func() {}
 		case <-r.stop:
 			work = func() { r.ended = true }
 		}
@@ -314,18 +334,27 @@ func (r *Replica) run() {
 		if r.lastProgress.Store(time.Now().UnixNano()); r.err != nil {
 			r.ended = true
 		}
-		if ended = r.ended; ended {
-			r.end()
-		}
-		r.turn.Unlock()
+		ended = r.ended
+		r.release(false)
 	}
+	r.end()
 }
 
-// end waits for what runs beside the loop, which gives up soon, and closes the files. The loop takes no further turn.
+// end ends the role and what runs beside the loop, which gives up soon, and closes the files.
 func (r *Replica) end() {
-	if r.snapping {
+	r.quit.Store(true)
+	r.turn.Lock()
+	r.endRole("the server stops", "")
+	switch {
+	case r.snapping && r.cfg.manual:
+		r.snapshotDone(snapResult{err: ErrStopped})
+	case r.snapping:
 		r.snapshotDone(<-r.snapDone)
 	}
+	r.turn.Unlock()
+	close(r.ending)
+	r.running.Wait()
+	r.leaveRole()
 	r.flushers.stop()
 	if err := r.closeFiles(); err != nil && r.err == nil {
 		r.err = err
@@ -343,12 +372,14 @@ func (r *Replica) closeFiles() error {
 	return errors.Join(errs...)
 }
 
-// fail ends the loop: a log that cannot be written takes the server out of service (R22).
+// fail ends the role, then the loop: a log that cannot be written takes the server out of service (R22).
 func (r *Replica) fail(err error) {
 	if r.err == nil {
 		r.err = err
 		r.quit.Store(true)
 		r.stats.UnrecoverableErrors.Add(1)
 		r.log.Error("replica ends", zap.Error(err))
+		r.endRole("the disk failed", err.Error())
+		close(r.failed)
 	}
 }

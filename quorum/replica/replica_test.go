@@ -31,7 +31,7 @@ func config(t *testing.T, fs vfs.FS) Config {
 		t.Fatal(err)
 	}
 	return Config{
-		ID: 1, View: zk.NewView(1), FS: fs, SnapDir: "/data/version-2", LogDir: "/data/version-2",
+		ID: 1, FS: fs, SnapDir: "/data/version-2", LogDir: "/data/version-2",
 		Tick: time.Second, MaxTxnBytes: 1 << 20, SnapCount: 100000, PreallocBytes: 64 << 10, FsyncWarning: time.Minute,
 		PurgeInterval: time.Hour, PurgeRetain: 3, Auth: a, Stats: new(stats.Server), Logger: zap.NewNop(),
 	}
@@ -65,13 +65,14 @@ func (c *client) Applied(_ *View, o *Outcome) bool {
 	return true
 }
 func (c *client) Flush()                 {}
+func (c *client) Lost()                  {}
 func (c *client) LastHeardMillis() int64 { return c.r.NowMillis() }
 func (c *client) SessionClosed()         { close(c.closed) }
 
 func connect(t *testing.T, r *Replica) *client {
 	t.Helper()
 	c := &client{r: r, results: make(chan Outcome, 1<<14), closed: make(chan struct{})}
-	r.Submit([]Request{{Request: prep.Request{Op: zk.OpCreateSession, TimeoutMillis: 10000}, Origin: c, Owner: c}})
+	r.Submit([]Request{{Request: prep.Request{Op: zk.OpCreateSession, TimeoutMillis: 10000}, Origin: c, Owner: c, Term: r.Serving()}})
 	o, err := c.next()
 	if err != nil || o.Err != zk.OK {
 		t.Fatalf("create session: %v, %v", o.Err, err)
@@ -81,7 +82,7 @@ func connect(t *testing.T, r *Replica) *client {
 }
 
 func (c *client) submit(op zk.Op, body []byte) {
-	c.r.Submit([]Request{{Request: prep.Request{Session: c.session, Op: op, Body: body}, Origin: c}})
+	c.r.Submit([]Request{{Request: prep.Request{Session: c.session, Op: op, Body: body}, Origin: c, Term: c.r.Serving()}})
 }
 
 func (c *client) next() (Outcome, error) {
@@ -392,9 +393,9 @@ func TestABarrierWaitsForTheWritesBeforeIt(t *testing.T) {
 	var batch []Request
 	for i := range 100 {
 		batch = append(batch, Request{Request: prep.Request{Session: c.session, Op: zk.OpCreate,
-			Body: createBody(fmt.Sprintf("/n%d", i), nil, zk.ModePersistent)}, Origin: c})
+			Body: createBody(fmt.Sprintf("/n%d", i), nil, zk.ModePersistent)}, Origin: c, Term: r.Serving()})
 	}
-	batch = append(batch, Request{Kind: Barrier, Request: prep.Request{Session: c.session, Op: zk.OpSync}, Origin: c})
+	batch = append(batch, Request{Kind: Barrier, Request: prep.Request{Session: c.session, Op: zk.OpSync}, Origin: c, Term: r.Serving()})
 	r.Submit(batch)
 	for i := range 101 {
 		o, err := c.next()

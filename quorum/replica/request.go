@@ -4,6 +4,7 @@ import (
 	"zkd/quorum/prep"
 	"zkd/quorum/proto"
 	"zkd/quorum/tree"
+	"zkd/quorum/zab"
 	"zkd/quorum/zk"
 )
 
@@ -29,6 +30,12 @@ type Request struct {
 	// Owner holds the session from now on: of createSession and Attach only. It is who its writes
 	// must come from: the Origin of any other is told ErrSessionMoved.
 	Owner Owner
+	// Term is the role in which the connection was opened: View.Term. A request with an Origin of another
+	// one is lost.
+	Term Term
+
+	link zab.LinkID // of the learner that forwarded it, 0 for one of this server
+	ask  func()     // called in the place of an outcome, with the turn held
 }
 
 // Outcome tells an Origin what became of its oldest unanswered request. It and all it points to are
@@ -52,6 +59,8 @@ type Origin interface {
 	// as the txn left it, so it may read the tree, must not block, and must not call View. It returns
 	// whether Flush is to be called once the batch is through.
 	Applied(v *View, o *Outcome) (flush bool)
+	// Lost tells that the role has ended and that no outcome will come: the connection must close.
+	Lost()
 	Flusher
 }
 
@@ -68,6 +77,9 @@ type Owner interface {
 	// SessionClosed says that the session has ended; the connection must close once what it has
 	// queued is sent. Called by the loop; must not block.
 	SessionClosed()
+	// Lost tells that the role has ended, in which the session was opened here: the connection must
+	// close. The session lives on.
+	Lost()
 }
 
 // Notice is one watch event on its way to the watchers.

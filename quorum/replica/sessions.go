@@ -8,6 +8,7 @@ import (
 
 	"zkd/quorum/prep"
 	"zkd/quorum/session"
+	"zkd/quorum/zab"
 	"zkd/quorum/zk"
 )
 
@@ -16,7 +17,7 @@ func (r *Replica) newSessionID() zk.SessionID {
 	for {
 		id := r.nextID
 		r.nextID = session.NextID(r.nextID)
-		if _, taken := r.tree.SessionTimeout(id); !taken && !r.tracker.Has(id) {
+		if _, taken := r.tree.SessionTimeout(id); !taken && (r.role != leading || !r.tracker.Has(id)) {
 			return id
 		}
 	}
@@ -28,54 +29,100 @@ func (r *Replica) enqueue(req Request) {
 	r.intake.signal()
 }
 
-func (r *Replica) own(id zk.SessionID, owner Owner) {
-	if owner != nil {
-		r.owners[id] = owner
+// holder is who keeps a session alive: a connection of this server, or a learner over its link.
+type holder struct {
+	conn  Owner      // nil if it is not held here
+	link  zab.LinkID // 0 if no learner holds it
+	heard int64      // when the learner last heard of it, in the milliseconds of NowMillis
+}
+
+// holder returns the holder of a session, a new one if there was none.
+func (r *Replica) holder(id zk.SessionID) *holder {
+	h := r.owners[id]
+	if h == nil {
+		h = new(holder)
+		r.owners[id] = h
+	}
+	return h
+}
+
+// own gives a session to who asked for it.
+func (r *Replica) own(id zk.SessionID, req *Request) {
+	switch {
+	case req.Owner != nil:
+		*r.holder(id) = holder{conn: req.Owner}
+	case req.link != 0:
+		*r.holder(id) = holder{link: req.link, heard: r.NowMillis()}
 	}
 }
 
-// moved reports whether the session of a client's request is held by another connection by now. What
-// the old one had on its way must not be done: the client has given it up, and may have done the same,
-// or the opposite, through the new one.
+// moved reports whether the session of a client's request is held by somebody else by now. What the old
+// holder had on its way must not be done: the client has given it up, and may have done the same, or the
+// opposite, through the new one. Who first uses a session that nobody holds, holds it.
 func (r *Replica) moved(req *Request) bool {
-	owner := r.owners[req.Session]
-	return req.Origin != nil && owner != nil && any(owner) != any(req.Origin)
+	if req.Origin == nil && req.link == 0 {
+		return false
+	}
+	switch h := r.owners[req.Session]; {
+	case h == nil || h.conn == nil && h.link == 0:
+		if req.link != 0 {
+			r.holder(req.Session).link = req.link
+		}
+		return false
+	case req.link != 0:
+		return h.link != req.link
+	default:
+		return any(h.conn) != any(req.Origin)
+	}
 }
 
-// attach gives an existing session to a new connection.
+// attach gives an existing session to who asks for it.
 func (r *Replica) attach(req *Request) zk.Code {
 	if !r.tracker.Has(req.Session) || r.tracker.IsClosing(req.Session) {
 		return zk.ErrSessionExpired
 	}
 	r.stats.Revalidations.Add(1)
 	r.tracker.Add(req.Session, req.TimeoutMillis, r.NowMillis())
-	r.own(req.Session, req.Owner)
+	r.own(req.Session, req)
 	return zk.OK
 }
 
-// tick does what is due by time: expiry, reaping, a look at the disk.
-func (r *Replica) tick() {
-	now := time.Now()
-	if gap := now.Sub(r.lastTick); gap > 2*r.cfg.Tick {
+// stoodStill takes note that the loop did not run: no session grows older meanwhile, and what was true
+// before may not be any more.
+func (r *Replica) stoodStill(gap time.Duration) {
+	if gap > 2*r.cfg.Tick {
 		r.stalledMillis.Add(gap.Milliseconds())
 		r.log.Warn("the server stood still: sessions get that much more time", zap.Duration("stalled", gap))
 	}
-	r.lastTick = now
-	r.expireSessions()
-	if r.cfg.ReapInterval > 0 && !now.Before(r.nextReap) {
-		r.nextReap = now.Add(r.cfg.ReapInterval)
-		r.reap(now)
+	r.doubt()
+}
+
+// chores does what is due by time, once a tick: expiry, reaping, a look at the disk.
+func (r *Replica) chores(now time.Time) {
+	if r.role == leading && r.active {
+		r.expireSessions()
+		if r.cfg.ReapInterval > 0 && !now.Before(r.nextReap) {
+			r.nextReap = now.Add(r.cfg.ReapInterval)
+			r.reap(now)
+		}
 	}
 	r.maybePurge(now)
 	r.checkDisk()
+	if r.diskOut.Load() && r.role == learning {
+		r.endRole("disk nearly full", r.cfg.LogDir)
+	}
 }
 
 func (r *Replica) expireSessions() {
 	r.expired = r.tracker.Expire(r.NowMillis(), func(id zk.SessionID) int64 {
-		if owner := r.owners[id]; owner != nil {
-			return owner.LastHeardMillis()
+		switch h := r.owners[id]; {
+		case h == nil:
+			return 0
+		case h.conn != nil:
+			return h.conn.LastHeardMillis()
+		default:
+			return h.heard
 		}
-		return 0
 	}, r.expired[:0])
 	for _, id := range r.expired {
 		r.stats.SessionsExpired.Add(1)
@@ -102,6 +149,9 @@ func (r *Replica) checkDisk() {
 	}
 	r.stats.DiskFreeBytes.Set(free)
 	low := free < r.cfg.MinFreeBytes
+	// A follower cannot refuse what its leader sends. It leaves with half of that left, and comes back when
+	// all of it is there again.
+	r.diskOut.Store(free < r.cfg.MinFreeBytes/2 || low && r.diskOut.Load())
 	if low == r.diskLow {
 		return
 	}
@@ -112,6 +162,17 @@ func (r *Replica) checkDisk() {
 			zap.String("dir", r.cfg.LogDir), zap.Int64("free_bytes", free), zap.Int64("needed_bytes", r.cfg.MinFreeBytes))
 	} else {
 		r.log.Info("disk has room again: writes are served", zap.Int64("free_bytes", free))
+	}
+}
+
+// removeOrphans closes, by a txn, each session that owns ephemerals but is not in the session table:
+// what bugs of other servers may have left behind is never removed in silence (design: no local repair).
+func (r *Replica) removeOrphans() {
+	for owner := range r.tree.EphemeralOwners() {
+		if _, ok := r.tree.SessionTimeout(owner); !ok {
+			r.log.Warn("ephemeral znodes of an unknown session: closing it", zap.Stringer("session", owner))
+			r.enqueue(Request{Request: prep.Request{Session: owner, Op: zk.OpCloseSession}})
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ func (r *Replica) beginSnapshot() {
 	r.mu.Unlock()
 	r.snapping = true
 	r.snapBusy.Store(true)
-	go func() { r.snapDone <- r.save(view) }()
+	r.saveBeside(func() snapResult { return r.save(view) })
 }
 
 // save writes the frozen state, then removes what it makes superfluous. It runs beside the loop.
@@ -118,6 +118,9 @@ func (g *giveWay) step(_, _ int64) error {
 	if g.r.quit.Load() {
 		return ErrStopped
 	}
+	if g.r.cfg.manual {
+		return nil
+	}
 	if commits := g.r.stats.Commits.Load(); commits != g.commits && !g.resumed.IsZero() {
 		time.Sleep(min(2*time.Since(g.resumed), maxPause))
 	} else {
@@ -134,11 +137,19 @@ func (r *Replica) maybePurge(now time.Time) {
 	}
 	r.nextPurge = now.Add(r.cfg.PurgeInterval)
 	r.snapping = true
-	go func() {
-		var res snapResult
+	r.saveBeside(func() (res snapResult) {
 		res.purged, res.purgeErr = r.purge()
-		r.snapDone <- res
-	}()
+		return res
+	})
+}
+
+// saveBeside does one piece of work on snapshots beside the loop.
+func (r *Replica) saveBeside(work func() snapResult) {
+	if r.cfg.manual {
+		r.saveJob = work
+		return
+	}
+	go func() { r.snapDone <- work() }()
 }
 
 // purge keeps the newest snapshots that read back whole, and the log that the oldest of them needs.
@@ -166,6 +177,9 @@ func (r *Replica) snapshotDone(res snapResult) {
 		r.log.Error("damaged snapshot", zap.Stringer("file", bad))
 	}
 	r.stats.PurgedFiles.Add(int64(len(res.purged.Removed)))
+	if files, err := r.txlog.Files(); err == nil && len(files) > 0 && len(res.purged.Removed) > 0 {
+		r.history.trim(files[0].First)
+	}
 	switch err := errors.Join(res.err, res.purgeErr); {
 	case errors.Is(err, ErrStopped):
 		r.log.Info("snapshot or purge given up: the server ends")
@@ -180,22 +194,22 @@ func (r *Replica) snapshotDone(res snapResult) {
 		r.log.Info("snapshot written", zap.String("file", res.info.Name), zap.Int64("bytes", res.info.SizeBytes),
 			zap.Int64("znodes", res.info.Nodes), zap.Duration("took", res.took), zap.Strings("purged", res.purged.Removed))
 	}
-	for _, w := range r.waiting {
+	for _, w := range r.waitingSnap {
 		w <- res
 	}
-	r.waiting = nil
+	r.waitingSnap = nil
 }
 
 // ErrSnapshotBusy says that a snapshot is being written, or old ones are removed, already.
-var ErrSnapshotBusy = errors.New("replica: a snapshot is being written, or old ones are removed, already")
+var ErrSnapshotBusy = errors.New("replica: a snapshot is being written, or old ones are removed, already; or the server does not serve")
 
 // Snapshot writes a snapshot now and returns its zxid.
 func (r *Replica) Snapshot(ctx context.Context) (zk.Zxid, error) {
 	done := make(chan snapResult, 1)
 	busy := false
 	err := r.Call(func() {
-		if busy = r.snapping; !busy {
-			r.waiting = append(r.waiting, done)
+		if busy = r.snapping || !r.active; !busy {
+			r.waitingSnap = append(r.waitingSnap, done)
 			r.beginSnapshot()
 		}
 	})

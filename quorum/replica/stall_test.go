@@ -39,7 +39,7 @@ func TestNoSessionGrowsOlderWhileTheServerStandsStill(t *testing.T) {
 				defer r.Stop()
 				c := &silent{client: client{r: r, results: make(chan Outcome, 1), closed: make(chan struct{})}}
 				r.Submit([]Request{{
-					Request: prep.Request{Op: zk.OpCreateSession, TimeoutMillis: int32(timeout.Milliseconds())}, Origin: c, Owner: c,
+					Request: prep.Request{Op: zk.OpCreateSession, TimeoutMillis: int32(timeout.Milliseconds())}, Origin: c, Owner: c, Term: r.Serving(),
 				}})
 				<-c.results
 				began := time.Now()

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"zkd/quorum/election"
+	"zkd/quorum/zab"
 	"zkd/quorum/zk"
 )
 
@@ -118,6 +120,71 @@ func (r *Replica) WatchSummary() (watchers, paths, watches int) {
 	return watchers, paths, watches
 }
 
+// Ensemble is the part of a replica in its ensemble, as it was at the last tick or change of role.
+type Ensemble struct {
+	Term     Term
+	Leading  bool
+	Learning bool
+	Serving  bool
+	Leader   zk.ServerID // who was elected last
+	Epoch    zk.Epoch    // of the role, 0 while not known
+	Since    time.Time   // of the role, or of its end
+	// Ended says why the last role ended, "" before the first has.
+	Ended string
+
+	// Of a leader: its newest proposal, and its learners.
+	Proposed zk.Zxid
+	Learners []zab.LearnerStatus
+	// Of a learner: the newest txn it has heard of.
+	Received zk.Zxid
+	// Sync says how a learner takes over the history: 0 if it does not.
+	Sync      zab.SyncMode
+	SyncTxns  int64
+	SyncBytes int64 // of a snapshot
+	// DiskOut says that there is too little room to follow anybody.
+	DiskOut bool
+}
+
+// Ensemble returns the picture of the last tick.
+func (r *Replica) Ensemble() Ensemble {
+	if p := r.picture.Load(); p != nil {
+		return *p
+	}
+	return Ensemble{Since: r.began}
+}
+
+// Election says how the election stands.
+func (r *Replica) Election() election.Status { return r.elector.status() }
+
+func (r *Replica) takePicture() {
+	e := Ensemble{
+		Term: r.term, Leading: r.role == leading, Learning: r.role == learning, Serving: r.active, Leader: r.leaderID(),
+		Since: r.roleBegan, DiskOut: r.diskOut.Load(),
+	}
+	if r.last.reason != "" {
+		e.Ended = string(r.last.reason)
+		if r.last.detail != "" {
+			e.Ended += ": " + r.last.detail
+		}
+	}
+	switch r.role {
+	case leading:
+		e.Epoch, e.Proposed, e.Learners = r.leader.Epoch(), r.leader.Last(), r.leader.Learners()
+	case learning:
+		e.Epoch, e.Received = r.learner.Epoch(), r.learner.Received()
+		e.Sync, e.SyncTxns = r.staging.mode, r.staging.txns
+		if r.staging.mode == zab.Snap {
+			e.SyncBytes = r.syncProgress.Load()
+		}
+	default:
+		e.Since = r.last.at
+		if e.Since.IsZero() {
+			e.Since = r.began
+		}
+	}
+	r.picture.Store(&e)
+}
+
 // Expiry is the sessions that end together unless they are heard of.
 type Expiry struct {
 	At       time.Time
@@ -127,6 +194,9 @@ type Expiry struct {
 // Expiries returns all sessions by the time at which they will be looked at.
 func (r *Replica) Expiries() (all []Expiry, err error) {
 	err = r.Call(func() {
+		if r.role != leading || !r.active {
+			return // a leader decides
+		}
 		now, clock := time.Now(), r.NowMillis()
 		for at, ids := range r.tracker.Buckets() {
 			all = append(all, Expiry{now.Add(time.Duration(at-clock) * time.Millisecond), slices.Clone(ids)})

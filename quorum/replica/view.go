@@ -1,6 +1,9 @@
 package replica
 
 import (
+	"sync"
+	"time"
+
 	"zkd/quorum/proto"
 	"zkd/quorum/tree"
 	"zkd/quorum/zk"
@@ -33,6 +36,60 @@ func (v *View) Tree() *tree.Tree { return v.r.tree }
 
 // Zxid returns the last applied zxid.
 func (v *View) Zxid() zk.Zxid { return v.r.tree.LastZxid() }
+
+// Term returns the role in which clients are served, 0 for none.
+func (v *View) Term() Term { return v.r.serving }
+
+// Serving returns the role in which clients are served, 0 for none.
+func (r *Replica) Serving() Term {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.serving
+}
+
+// AwaitServing waits until clients are served, for so long at most, and returns the role; 0 if there is none.
+func (r *Replica) AwaitServing(patience time.Duration) Term {
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	for {
+		began := r.serves.wait()
+		if term := r.Serving(); term != 0 {
+			return term
+		}
+		select {
+		case <-began:
+		case <-deadline.C:
+			return 0
+		case <-r.done:
+			return 0
+		}
+	}
+}
+
+// announcement is a channel that is closed when something happens, and then made anew.
+type announcement struct {
+	mu sync.Mutex
+	c  chan struct{}
+}
+
+// wait returns what is closed the next time.
+func (a *announcement) wait() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.c == nil {
+		a.c = make(chan struct{})
+	}
+	return a.c
+}
+
+func (a *announcement) make() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.c != nil {
+		close(a.c)
+		a.c = nil
+	}
+}
 
 // WatchData sets a one-shot watch for w on the data table (getData, exists). path is cloned if kept.
 func (v *View) WatchData(path string, w Watcher) {

@@ -46,10 +46,12 @@ type conn struct {
 	in       inbox
 	requests []replica.Request // of the batch at hand; the goroutine's own
 	ready    chan zk.Code      // outcome of createSession and attach
+	lost     chan struct{}     // closed with the socket
 
 	ids     atomic.Pointer[[]proto.ID]
 	heard   atomic.Int64 // Replica.NowMillis of the last bytes
 	session atomic.Int64
+	term    replica.Term // in which the session was opened; set by the handshake
 
 	mu          sync.Mutex
 	room        sync.Cond // of mu: queue or output have shrunk, or the connection ended
@@ -64,7 +66,7 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{s: s, nc: nc, established: time.Now(), ready: make(chan zk.Code, 1)}
+	c := &conn{s: s, nc: nc, established: time.Now(), ready: make(chan zk.Code, 1), lost: make(chan struct{})}
 	if addr, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		ap := addr.AddrPort()
 		c.remote = netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
@@ -94,6 +96,10 @@ func (c *conn) SessionClosed() {
 		go c.Flush()
 	}
 }
+
+// Lost implements replica.Owner and replica.Origin: the server has no role any more in which it could
+// answer. Other servers may.
+func (c *conn) Lost() { c.cut() }
 
 // serve is the connection's goroutine.
 func (c *conn) serve() {
@@ -168,6 +174,9 @@ func (c *conn) requestsRead() error {
 func (c *conn) handleFrames() (again bool, err error) {
 	now := time.Now()
 	c.heard.Store(c.s.cfg.Replica.NowMillis())
+	if !c.s.cfg.Replica.Fresh(now) {
+		c.s.cfg.Replica.AwaitFresh()
+	}
 	reads := false
 	c.in.frames(func(op int32) bool {
 		reads = !isWrite(zk.Op(op))
@@ -177,6 +186,9 @@ func (c *conn) handleFrames() (again bool, err error) {
 	if reads { // before c.mu: see the order of locks in package replica
 		view = c.s.cfg.Replica.RLock()
 		defer c.s.cfg.Replica.RUnlock()
+		if view.Term() != c.term {
+			return false, errEnded
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -255,7 +267,7 @@ func (c *conn) enqueueWrite(h proto.RequestHeader, body []byte, now time.Time) {
 	}
 	c.requests = append(c.requests, replica.Request{
 		Request: prep.Request{Session: c.sessionID(), Cxid: h.Xid, Op: h.Op, Body: body, IDs: *c.ids.Load()},
-		Kind:    kind, Origin: c,
+		Kind:    kind, Origin: c, Term: c.term,
 	})
 }
 
@@ -437,6 +449,7 @@ func (c *conn) slow(what string) {
 func (c *conn) shut() {
 	if !c.ended {
 		c.ended = true
+		close(c.lost)
 		c.nc.Close()
 		c.room.Broadcast()
 	}

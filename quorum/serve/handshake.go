@@ -86,6 +86,9 @@ func foreign(b []byte) string {
 
 // connect opens or resumes a session and answers the request.
 func (c *conn) connect(req *proto.ConnectRequest) error {
+	if c.term = c.s.cfg.Replica.AwaitServing(c.s.cfg.HoldClients); c.term == 0 {
+		return errEnded // it goes to the next server
+	}
 	var applied zk.Zxid
 	c.s.cfg.Replica.Read(func(v *replica.View) { applied = v.Zxid() })
 	if req.LastZxidSeen > applied {
@@ -100,7 +103,7 @@ func (c *conn) connect(req *proto.ConnectRequest) error {
 	timeout := c.clamp(req.TimeoutMillis)
 	sub := replica.Request{
 		Request: prep.Request{Session: req.SessionID, Op: zk.OpCreateSession, TimeoutMillis: timeout},
-		Origin:  c, Owner: c,
+		Origin:  c, Owner: c, Term: c.term,
 	}
 	if req.SessionID != 0 {
 		if !session.CheckPassword(req.SessionID, req.Password) {
@@ -119,7 +122,7 @@ func (c *conn) connect(req *proto.ConnectRequest) error {
 		if code != zk.OK {
 			return c.expired(req)
 		}
-	case <-c.s.cfg.Replica.Done():
+	case <-c.lost:
 		return errEnded
 	}
 	id := c.sessionID()

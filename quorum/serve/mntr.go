@@ -18,6 +18,11 @@ func (s *Server) mntr() string {
 	st, rs := s.stats, s.cfg.Replica.Status()
 	put("version", s.cfg.Words.Version)
 	put("server_state", s.cfg.Words.Mode())
+	if s.cfg.Words.Monitor != nil {
+		for _, v := range s.cfg.Words.Monitor() {
+			put(v.Name, v.Value)
+		}
+	}
 	least, avg, most := s.latencyMillis()
 	put("avg_latency", javaDouble(avg))
 	put("max_latency", most)

@@ -22,7 +22,7 @@ func newServer(t *testing.T) *Server {
 	}
 	counts := new(stats.Server)
 	r, err := replica.Start(replica.Config{
-		ID: 1, View: zk.NewView(1), FS: vfs.NewMem(), SnapDir: "/data/version-2", LogDir: "/data/version-2",
+		ID: 1, FS: vfs.NewMem(), SnapDir: "/data/version-2", LogDir: "/data/version-2",
 		Tick: time.Second, MaxTxnBytes: 1 << 20, SnapCount: 1000, FsyncWarning: time.Minute, Auth: a, Stats: counts, Logger: zap.NewNop(),
 	})
 	if err != nil {

@@ -32,6 +32,8 @@ type Config struct {
 	MaxFrameBytes                        int
 	MaxOutstanding                       int // 0: no bound
 	HandshakeTimeout                     time.Duration
+	// HoldClients is how long a client that connects while there is no leader is kept waiting for one.
+	HoldClients time.Duration
 
 	Words Words
 }

@@ -17,6 +17,10 @@ type Words struct {
 	Version string
 	// Mode is standalone, leader, follower or observer.
 	Mode func() string
+	// Serving says whether clients are served; most words are not answered while they are not.
+	Serving func() bool
+	// Monitor, if not nil, gives further variables for mntr.
+	Monitor func() []Variable
 	// Conf is the text of the conf command but for the ports of the listeners.
 	Conf func() string
 	// DirSizes are the bytes of snapshots and of logs on disk.
@@ -24,6 +28,18 @@ type Words struct {
 	// Started is when the server began to serve.
 	Started time.Time
 }
+
+// Variable is one line of mntr, without the zk_ of its name.
+type Variable struct {
+	Name  string
+	Value any
+}
+
+// notServing is ZooKeeper's answer to a word while there is no server behind the port.
+const notServing = "This ZooKeeper instance is not currently serving requests\n"
+
+// always are the words that are answered even then.
+var always = map[string]bool{"ruok": true, "envi": true, "gtmk": true, "stmk": true}
 
 // wordTable maps each known word to its answer.
 var wordTable = map[string]func(*Server) string{
@@ -53,6 +69,9 @@ func (s *Server) Answer(word string) (text string, ok bool) {
 	f, ok := wordTable[word]
 	if !ok {
 		return "", false
+	}
+	if !always[word] && !s.cfg.Words.Serving() {
+		return notServing, true
 	}
 	return f(s), true
 }

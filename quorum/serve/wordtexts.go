@@ -40,6 +40,12 @@ func (s *Server) latencyMillis() (least int64, avg float64, most int64) {
 func (s *Server) srvr() string {
 	least, avg, most := s.latencyMillis()
 	status := s.cfg.Replica.Status()
+	mode := s.cfg.Words.Mode()
+	proposals := ""
+	if mode == "leader" {
+		sizes := &s.stats.ProposalBytes
+		proposals = fmt.Sprintf("Proposal sizes last/min/max: %d/%d/%d\n", sizes.Last(), sizes.Min(), sizes.Max())
+	}
 	return lines(
 		"Zookeeper version: "+s.cfg.Words.Version,
 		fmt.Sprintf("Latency min/avg/max: %d/%s/%d", least, javaDouble(avg), most),
@@ -48,8 +54,8 @@ func (s *Server) srvr() string {
 		fmt.Sprintf("Connections: %d", s.stats.ConnectionsAlive.Load()),
 		fmt.Sprintf("Outstanding: %d", s.stats.Outstanding.Load()),
 		"Zxid: "+status.Applied.String(),
-		"Mode: "+s.cfg.Words.Mode(),
-		fmt.Sprintf("Node count: %d", status.Znodes),
+		"Mode: "+mode,
+		proposals+fmt.Sprintf("Node count: %d", status.Znodes),
 	)
 }
 

@@ -91,7 +91,7 @@ type (
 		Data   []byte
 	}
 
-	// BarrierDone answers a Barrier without a link.
+	// BarrierDone answers a Barrier. One with a link has been sent SYNC, unless the link has ended.
 	BarrierDone struct{ ID uint64 }
 
 	// UpToDate tells that a learner serves from now on.

@@ -203,9 +203,8 @@ func (l *Leader) due(b *barrier) bool {
 }
 
 func (l *Leader) answer(b *barrier) {
-	if b.link == 0 {
-		l.do(BarrierDone{b.id})
-	} else if k := l.link(b.link); k != nil {
+	if k := l.link(b.link); k != nil {
 		l.send(k, packet(proto.PacketSync, 0))
 	}
+	l.do(BarrierDone{b.id})
 }

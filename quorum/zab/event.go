@@ -61,10 +61,11 @@ type (
 
 	// Barrier asks to be answered once all that was broadcast before is applied here, and a quorum has
 	// confirmed, in answer to a packet sent later than now, that this is still the leader (R17b).
-	// With a Link the answer is SYNC to that link, else BarrierDone.
+	// The answer is BarrierDone, with a Link SYNC to that link before. A Java learner takes the answer for
+	// that of the session's oldest sync: no later request of the session may be broadcast before it.
 	Barrier struct {
 		Link LinkID
-		ID   uint64 // for BarrierDone; any number
+		ID   uint64 // any number
 	}
 )
 

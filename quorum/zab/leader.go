@@ -100,14 +100,6 @@ func Lead(cfg LeaderConfig) *Leader {
 	}
 }
 
-// NewLeader returns the leader of a server that is a quorum by itself, already established in epoch,
-// which is durable as accepted and as current. Everything in the leader's history before it is
-// committed; the first proposal is the epoch's zxid 1.
-func NewLeader(view zk.View, epoch zk.Epoch) *Leader {
-	start := zk.MakeZxid(epoch, 0)
-	return &Leader{phase: active, epoch: epoch, last: start, proposed: start, announced: start, tally: newTally(view, epoch)}
-}
-
 // Start begins the reign.
 func (l *Leader) Start() []Action {
 	l.begin()
@@ -212,17 +204,6 @@ func (l *Leader) Propose() (zxid zk.Zxid, ok bool) {
 	}
 	l.last = next
 	return next, true
-}
-
-// Ack folds in that member's log is durable up to zxid and returns the zxid up to which everything
-// is now committed. It is for a leader made by NewLeader; others learn it by Step. An ack of what was
-// never proposed is a broken invariant and panics.
-func (l *Leader) Ack(member zk.ServerID, zxid zk.Zxid) (committed zk.Zxid) {
-	if zxid > l.last {
-		panic(fmt.Sprintf("zab: server %d acknowledged %v, but %v is the newest proposal", member, zxid, l.last))
-	}
-	l.tally.ack(member, zxid)
-	return l.tally.committed
 }
 
 // newLeaderZxid is the zxid of NEWLEADER and of its acknowledgement.

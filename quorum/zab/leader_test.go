@@ -29,15 +29,12 @@ func TestCommitNeedsAQuorumOfVoters(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			const epoch = 7
-			l := NewLeader(zk.NewView(tc.voters...), epoch)
-			for range 3 {
-				l.Propose()
-			}
+			all := newTally(zk.NewView(tc.voters...), epoch)
 			for _, a := range tc.acks {
-				l.Ack(a.member, zk.MakeZxid(epoch, a.counter))
+				all.ack(a.member, zk.MakeZxid(epoch, a.counter))
 			}
-			if want := zk.MakeZxid(epoch, tc.want); l.Committed() != want {
-				t.Errorf("committed %v, want %v", l.Committed(), want)
+			if want := zk.MakeZxid(epoch, tc.want); all.committed != want {
+				t.Errorf("committed %v, want %v", all.committed, want)
 			}
 		})
 	}
@@ -52,18 +49,17 @@ func TestCommitAgreesWithCountingEachProposal(t *testing.T) {
 		for i := range n {
 			voters = append(voters, zk.ServerID(i+1))
 		}
-		l := NewLeader(zk.NewView(voters...), 1)
+		all := newTally(zk.NewView(voters...), 1)
 		acked := make(map[zk.ServerID]uint32)
 		proposed := uint32(0)
 		for range 30 {
 			if r.IntN(2) == 0 {
-				l.Propose()
 				proposed++
 				continue
 			}
 			member := voters[r.IntN(n)]
 			upTo := uint32(r.IntN(int(proposed) + 1))
-			l.Ack(member, zk.MakeZxid(1, upTo))
+			all.ack(member, zk.MakeZxid(1, upTo))
 			acked[member] = max(acked[member], upTo)
 			want := uint32(0)
 			for z := uint32(1); z <= proposed; z++ {
@@ -77,20 +73,11 @@ func TestCommitAgreesWithCountingEachProposal(t *testing.T) {
 					want = z
 				}
 			}
-			if l.Committed() != zk.MakeZxid(1, want) {
-				t.Fatalf("%d voters, acked %v: committed %v, want counter %d", n, acked, l.Committed(), want)
+			if all.committed != zk.MakeZxid(1, want) {
+				t.Fatalf("%d voters, acked %v: committed %v, want counter %d", n, acked, all.committed, want)
 			}
 		}
 	}
-}
-
-func TestAckOfWhatWasNeverProposedPanics(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("no panic")
-		}
-	}()
-	NewLeader(zk.NewView(1), 1).Ack(1, zk.MakeZxid(1, 1))
 }
 
 func TestNextEpochExceedsHistoryAndEveryAcceptedEpoch(t *testing.T) {
@@ -117,8 +104,7 @@ func TestNextEpochExceedsHistoryAndEveryAcceptedEpoch(t *testing.T) {
 }
 
 func TestProposeStopsBeforeTheCounterWraps(t *testing.T) {
-	l := NewLeader(zk.NewView(1), 1)
-	l.last = zk.MakeZxid(1, 1<<32-1-0xff)
+	l := &Leader{phase: active, epoch: 1, last: zk.MakeZxid(1, 1<<32-1-0xff)}
 	if z, ok := l.Propose(); ok {
 		t.Errorf("proposed %v", z)
 	}

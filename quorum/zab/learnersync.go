@@ -259,17 +259,24 @@ func (f *Learner) synced(z zk.Zxid) {
 	f.deliver()
 }
 
-// deliver applies what is committed and durable, and completes the syncs that waited for it.
+// deliver applies what is committed and durable, and completes each sync in its place among the
+// COMMITs: a session that asked for a sync and then for a write is answered in this order.
 func (f *Learner) deliver() {
-	if upto := min(f.committed, f.durable); upto > f.delivered {
-		txns := f.pending.between(f.delivered, upto)
-		f.delivered = upto
-		f.do(Deliver{txns})
-	}
+	upto := min(f.committed, f.durable)
 	n := 0
-	for n < len(f.syncs) && f.syncs[n] <= f.delivered {
+	for n < len(f.syncs) && f.syncs[n] <= max(f.delivered, upto) {
+		f.deliverUpto(f.syncs[n])
 		f.do(SyncDone{})
 		n++
 	}
 	f.syncs = f.syncs[:copy(f.syncs, f.syncs[n:])]
+	f.deliverUpto(upto)
+}
+
+func (f *Learner) deliverUpto(z zk.Zxid) {
+	if z > f.delivered {
+		txns := f.pending.between(f.delivered, z)
+		f.delivered = z
+		f.do(Deliver{txns})
+	}
 }

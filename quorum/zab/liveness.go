@@ -21,6 +21,10 @@ func (l *Leader) tick() {
 			l.end(ReasonZxidsSpent, "%v", l.last)
 		}
 		l.marks[l.now%len(l.marks)] = l.proposed
+		// A leader that cannot log is held to what it holds its followers to: one of them leads better.
+		if old := l.oldMark(); old.Counter() > 0 && l.durable < old && old <= l.tally.committed {
+			l.end(ReasonOwnDisk, "durable here up to %v", l.durable)
+		}
 	}
 	if l.phase == ended {
 		return
@@ -95,9 +99,12 @@ func (l *Leader) lags(k *link) bool {
 	if k.observer || l.now-k.liveSince < syncTicks {
 		return false
 	}
-	old := l.marks[(l.now+1)%len(l.marks)] // proposed syncTicks ago
+	old := l.oldMark()
 	return old.Counter() > 0 && k.acked < old
 }
+
+// oldMark is what had been proposed syncLimit ago.
+func (l *Leader) oldMark() zk.Zxid { return l.marks[(l.now+1)%len(l.marks)] }
 
 // checkQuorum ends the reign when no quorum is connected: at once if that is because voters fell
 // silent, since syncLimit has passed for them; else after a tickTime, in which one whose connection

@@ -24,6 +24,7 @@ const (
 	ReasonNoAckQuorum   Reason = "no quorum of voters accepted the epoch within initLimit"
 	ReasonNoSyncQuorum  Reason = "no quorum of voters took over the history within initLimit"
 	ReasonLostQuorum    Reason = "a quorum of voters is no longer heard"
+	ReasonOwnDisk       Reason = "own log is slow: others have made durable what it has not within syncLimit"
 	ReasonEpochsSpent   Reason = "all epochs are spent"
 	ReasonZxidsSpent    Reason = "the zxids of the epoch are spent: the next epoch has new ones"
 )

@@ -287,7 +287,7 @@ func TestR17bSyncIsAnsweredBehindTheCommitsBeforeIt(t *testing.T) {
 	s := established(t, "")
 	s.play("propose 1", "barrier link=2", "recv 2 PING")
 	s.play("synced 0x500000001")
-	s.expect("recv 2 ACK 0x500000001", "send [2]: COMMIT 0x500000001", "apply 0x500000001", "send [2]: SYNC 0x0")
+	s.expect("recv 2 ACK 0x500000001", "send [2]: COMMIT 0x500000001", "apply 0x500000001", "send [2]: SYNC 0x0", "barrier 0 done")
 	// The follower completes it once it has applied them.
 	s = following(t)
 	s.play("recv PROPOSAL 0x500000001, COMMIT 0x500000001")

@@ -263,7 +263,9 @@ func (n *node) actLeader(a Action) {
 			n.events = append(n.events, Barrier{Link: a.Link})
 		}
 	case BarrierDone:
-		n.w.readBehindSync(n, n.barriers[a.ID])
+		if came, own := n.barriers[a.ID]; own {
+			n.w.readBehindSync(n, came)
+		}
 	}
 }
 

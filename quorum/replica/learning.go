@@ -1,0 +1,272 @@
+package replica
+
+import (
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"zkd/quorum/jute"
+	"zkd/quorum/proto"
+	"zkd/quorum/zab"
+	"zkd/quorum/zk"
+)
+
+// learnerState is what only a learner has.
+type learnerState struct {
+	// forwarded are the writes that the leader has been asked for, in the order of asking, which is that of
+	// their txns. asked counts them by session.
+	forwarded []Request
+	asked     map[zk.SessionID]int
+	syncs     []Request                  // in the order of asking
+	attaches  map[zk.SessionID][]Request // sessions that the leader has been asked about
+	pinged    int64                      // NowMillis of the last answer to PING
+	txn       proto.Txn                  // being applied
+	staging   staging
+}
+
+// actLearner does an action of a learner.
+func (r *Replica) actLearner(a zab.Action) {
+	switch a := a.(type) {
+	case zab.Deliver:
+		r.follow(a.Txns)
+	case zab.BeginSync:
+		r.beginSync(a)
+	case zab.Stage:
+		r.stage(a.Txns)
+	case zab.CommitSync:
+		r.commitSync(a.Last)
+	case zab.AbandonSync:
+		r.abandonStaging()
+	case zab.AnswerPing:
+		r.answerPing(a.Packet)
+	case zab.Revalidated:
+		r.revalidated(a.Data)
+	case zab.SyncDone:
+		r.syncDone()
+	case zab.ConfigSeen:
+		r.compareConfig(string(a.Text))
+	case zab.ConfigCommitted:
+		r.log.Warn("the leader has committed a new configuration: reconfiguration is not enabled here", zap.Stringer("zxid", a.Zxid))
+	default:
+		panic(fmt.Sprintf("replica: unknown action %T of a learner", a))
+	}
+}
+
+func (r *Replica) sendUp(packets ...proto.QuorumPacket) {
+	r.up.Send(packets...)
+	r.flushLater(r.up)
+}
+
+// forward asks the leader for what this server's clients want.
+func (r *Replica) forward() {
+	for i := range r.requests {
+		req := &r.requests[i]
+		switch {
+		case req.Origin == nil:
+			// The server's own requests are a leader's.
+		case req.Term != r.term, r.moved(req):
+			r.lose(req.Origin) // its session has another connection by now
+		case req.Kind == Attach:
+			if r.attaches == nil {
+				r.attaches = make(map[zk.SessionID][]Request)
+			}
+			r.attaches[req.Session] = append(r.attaches[req.Session], *req)
+			touch := proto.SessionTouch{Session: req.Session, TimeoutMillis: req.TimeoutMillis}
+			r.sendUp(proto.QuorumPacket{Type: proto.PacketRevalidate, Zxid: -1, Data: touch.Append(nil)})
+		default:
+			r.forwardOne(req)
+		}
+	}
+	clear(r.requests)
+	r.tellLost()
+}
+
+func (r *Replica) forwardOne(req *Request) {
+	if req.Kind == Barrier {
+		r.syncs = append(r.syncs, *req)
+	} else {
+		if req.Op == zk.OpCreateSession {
+			req.Session = r.newSessionID()
+		}
+		if r.asked == nil {
+			r.asked = make(map[zk.SessionID]int)
+		}
+		r.forwarded = append(r.forwarded, *req)
+		r.asked[req.Session]++
+	}
+	f := proto.ForwardedRequest{Session: req.Session, Cxid: req.Cxid, Op: req.Op, Body: req.Body}
+	data := f.Append(make([]byte, 0, forwardedBytes+len(req.Body)))
+	r.sendUp(proto.QuorumPacket{Type: proto.PacketRequest, Zxid: -1, Data: data, AuthInfo: req.IDs})
+}
+
+// forwardedBytes is what stands before the body in a REQUEST.
+const forwardedBytes = 8 + 4 + 4
+
+// follow applies txns that are committed and durable here, and answers those that clients here asked for.
+func (r *Replica) follow(txns []zab.Txn) {
+	for len(txns) > 0 {
+		n := min(len(txns), deliverChunk)
+		r.mu.Lock()
+		for i := range txns[:n] {
+			if err := proto.DecodeTxn(txns[i].Data, &r.txn); err != nil {
+				r.mu.Unlock()
+				r.fail(fmt.Errorf("replica: txn %v of the leader: %w", txns[i].Zxid, err))
+				return
+			}
+			req, ok := r.takeForwarded(&r.txn.Header)
+			if ok {
+				r.apply(&r.txn, &req)
+			} else {
+				r.apply(&r.txn, nil)
+			}
+		}
+		r.mu.Unlock()
+		txns = txns[n:]
+	}
+	r.tellLost()
+}
+
+// takeForwarded returns the request that a txn comes of, if it was asked for here. Txns come in the order of
+// asking; what was asked before has been lost on the way, and its connection is given up.
+func (r *Replica) takeForwarded(h *proto.TxnHeader) (req Request, ok bool) {
+	if len(r.forwarded) == 0 {
+		return Request{}, false
+	}
+	if head := &r.forwarded[0]; head.Session != h.ClientID || head.Cxid != h.Cxid {
+		if r.asked[h.ClientID] == 0 {
+			return Request{}, false
+		}
+		at := -1
+		for i := range r.forwarded {
+			if f := &r.forwarded[i]; f.Session == h.ClientID && f.Cxid == h.Cxid {
+				at = i
+				break
+			}
+		}
+		if at < 0 {
+			return Request{}, false // asked for by way of another server, before the session came here
+		}
+		r.log.Warn("the leader has passed over requests: their clients are disconnected", zap.Int("requests", at))
+		for range at {
+			lost := r.popForwarded()
+			r.lose(lost.Origin)
+		}
+	}
+	return r.popForwarded(), true
+}
+
+func (r *Replica) popForwarded() Request {
+	req := r.forwarded[0]
+	r.forwarded[0] = Request{}
+	if r.forwarded = r.forwarded[1:]; len(r.forwarded) == 0 {
+		r.forwarded = nil
+	}
+	if r.asked[req.Session]--; r.asked[req.Session] <= 0 {
+		delete(r.asked, req.Session)
+	}
+	return req
+}
+
+// syncDone answers the oldest sync.
+func (r *Replica) syncDone() {
+	if len(r.syncs) == 0 {
+		r.log.Warn("the leader answers a sync that nobody asked for")
+		return
+	}
+	req := r.syncs[0]
+	r.syncs = r.syncs[1:]
+	r.mu.Lock()
+	out := Outcome{Kind: Barrier, Op: req.Op, Session: req.Session, Cxid: req.Cxid, Zxid: r.tree.LastZxid()}
+	r.tell(req.Origin, &out)
+	r.mu.Unlock()
+}
+
+// revalidated answers a client that has moved here.
+func (r *Replica) revalidated(data []byte) {
+	d := jute.NewDecoder(data)
+	var answer proto.Revalidated
+	answer.Decode(&d)
+	waiting := r.attaches[answer.Session]
+	if d.Err() != nil || len(waiting) == 0 {
+		return
+	}
+	req := waiting[0]
+	if r.attaches[answer.Session] = waiting[1:]; len(waiting) == 1 {
+		delete(r.attaches, answer.Session)
+	}
+	out := Outcome{Kind: Attach, Session: req.Session, Zxid: r.tree.LastZxid(), Err: zk.ErrSessionExpired}
+	if answer.Valid {
+		r.stats.Revalidations.Add(1)
+		r.own(req.Session, &req)
+		out.Err = zk.OK
+	}
+	r.mu.Lock()
+	r.tell(req.Origin, &out)
+	r.mu.Unlock()
+}
+
+// answerPing tells the leader of which sessions something was heard since the last PING.
+func (r *Replica) answerPing(p proto.QuorumPacket) {
+	now := r.NowMillis()
+	var data []byte
+	for id, h := range r.owners {
+		if h.conn == nil || h.conn.LastHeardMillis() < r.pinged {
+			continue
+		}
+		if timeout, ok := r.tree.SessionTimeout(id); ok {
+			data = proto.SessionTouch{Session: id, TimeoutMillis: timeout}.Append(data)
+		}
+	}
+	r.pinged = now
+	p.Data = data
+	r.sendUp(p)
+}
+
+// compareConfig compares the leader's membership with the own: where reconfiguration is not enabled both are
+// what somebody wrote into files.
+func (r *Replica) compareConfig(text string) {
+	theirs, err := proto.ParseQuorumConfig(text)
+	ours, ourErr := proto.ParseQuorumConfig(r.cfg.ConfigText)
+	if err != nil || ourErr != nil {
+		return
+	}
+	if !sameVoters(theirs, ours) {
+		r.log.Error("the leader's configuration names other voters than this server's: make them equal on all servers",
+			zap.String("leader_config", theirs.String()), zap.String("config", ours.String()))
+	}
+}
+
+func sameVoters(a, b proto.QuorumConfig) bool {
+	voters := func(c proto.QuorumConfig) map[zk.ServerID]bool {
+		all := make(map[zk.ServerID]bool)
+		for _, s := range c.Servers {
+			all[s.ID] = !s.Observer
+		}
+		return all
+	}
+	va, vb := voters(a), voters(b)
+	if len(va) != len(vb) {
+		return false
+	}
+	for id, votes := range va {
+		if other, ok := vb[id]; !ok || other != votes {
+			return false
+		}
+	}
+	return true
+}
+
+// loseForwarded gives up what the leader will not answer any more.
+func (r *Replica) loseForwarded() {
+	for i := range r.forwarded {
+		r.lose(r.forwarded[i].Origin)
+	}
+	for i := range r.syncs {
+		r.lose(r.syncs[i].Origin)
+	}
+	for _, waiting := range r.attaches {
+		for i := range waiting {
+			r.lose(waiting[i].Origin)
+		}
+	}
+}

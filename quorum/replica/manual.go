@@ -1,0 +1,165 @@
+package replica
+
+import (
+	"zkd/quorum/election"
+	"zkd/quorum/zk"
+)
+
+// Manual is a replica that does nothing by itself: a simulation decides what happens, and when. Its
+// methods, and those by which [Peers] report, are called by one goroutine, and nothing that they begin is
+// still going on when they return. So the same calls make the same run.
+type Manual struct{ *Replica }
+
+// StartManual recovers the state from disk. As a member of an ensemble the replica then looks for a leader.
+func StartManual(cfg Config) (*Manual, error) {
+	cfg.manual = true
+	r, err := open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	m := &Manual{r}
+	if r.elector != nil {
+		r.look()
+	}
+	return m, nil
+}
+
+// Roles takes the role that was elected, and leaves one that has ended to look for a leader again. It
+// reports whether there was anything to do.
+func (m *Manual) Roles() bool {
+	if m.elector == nil || m.err != nil {
+		return false
+	}
+	select {
+	case <-m.over:
+		m.leaveRole()
+		m.runJobs()
+		if m.err == nil && !m.diskOut.Load() {
+			m.look()
+		}
+		return true
+	default:
+	}
+	select {
+	case e := <-m.elector.elected:
+		if !m.takeRole(e) && m.err == nil {
+			m.look()
+		}
+		return true
+	default:
+		return false
+	}
+}
+
+// ElectionTick lets election.TickMillis pass in the election.
+func (m *Manual) ElectionTick() {
+	if m.elector != nil {
+		m.elector.step(election.Tick{})
+	}
+}
+
+// HalfTick lets half a Config.Tick pass.
+func (m *Manual) HalfTick() {
+	m.turn.Lock()
+	if m.err == nil {
+		m.tick()
+	}
+	m.release(false)
+}
+
+// Work takes in what was submitted.
+func (m *Manual) Work() {
+	m.turn.Lock()
+	m.work()
+	m.release(false)
+}
+
+// NeedsSync reports whether the log holds what is not durable and not being made so.
+func (m *Manual) NeedsSync() bool {
+	m.turn.Lock()
+	defer m.turn.Unlock()
+	return m.needsSync()
+}
+
+// SyncLog makes the log durable, if it needs that.
+func (m *Manual) SyncLog() {
+	m.turn.Lock()
+	if m.needsSync() {
+		m.syncLog()
+	}
+	m.release(false)
+}
+
+// HasJob reports whether there is work that a Replica would do beside the loop.
+func (m *Manual) HasJob() bool { return len(m.jobs) > 0 || m.snapping }
+
+// Job does the oldest piece of that work.
+func (m *Manual) Job() {
+	m.turn.Lock()
+	switch {
+	case len(m.jobs) > 0:
+		m.runJob()
+	case m.snapping:
+		m.snapshotDone(m.saveJob())
+	}
+	m.release(false)
+}
+
+func (m *Manual) runJob() {
+	job := m.jobs[0]
+	m.jobs = m.jobs[1:]
+	job()
+}
+
+func (m *Manual) runJobs() {
+	m.turn.Lock()
+	defer m.turn.Unlock()
+	for len(m.jobs) > 0 {
+		m.runJob()
+	}
+}
+
+// SaveSnapshot begins a snapshot of the state, if the replica serves and none is under way. A Job is then to
+// be done.
+func (m *Manual) SaveSnapshot() {
+	m.turn.Lock()
+	if m.active && !m.snapping && m.err == nil {
+		m.beginSnapshot()
+	}
+	m.release(false)
+}
+
+// Failure returns why the replica has ended by itself, nil if it has not.
+func (m *Manual) Failure() error { return m.err }
+
+// Close ends the role and closes the files, as Stop does.
+func (m *Manual) Close() error {
+	m.ended = true
+	m.end()
+	return m.err
+}
+
+// Facts are what the checks of a simulation look at.
+type Facts struct {
+	Leading, Serving  bool
+	Term              Term
+	LeaderEpoch       zk.Epoch // of a leader that is established, else 0
+	Accepted, Current zk.Epoch
+	Logged, Durable   zk.Zxid
+	Applied           zk.Zxid
+	Digest            uint64
+}
+
+// Facts returns what is true of the replica now.
+func (m *Manual) Facts() Facts {
+	m.turn.Lock()
+	defer m.turn.Unlock()
+	f := Facts{
+		Leading: m.role == leading, Serving: m.active, Term: m.term, Accepted: m.epochs.Accepted(), Current: m.epochs.Current(),
+		Logged: m.txlog.Last(), Durable: m.txlog.Durable(), Applied: m.tree.LastZxid(), Digest: m.tree.Digest(),
+	}
+	if m.role == leading && m.active {
+		f.LeaderEpoch = m.leader.Epoch()
+	}
+	return f
+}

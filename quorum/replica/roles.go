@@ -1,0 +1,523 @@
+package replica
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"zkd/quorum/election"
+	"zkd/quorum/prep"
+	"zkd/quorum/proto"
+	"zkd/quorum/session"
+	"zkd/quorum/watch"
+	"zkd/quorum/zab"
+	"zkd/quorum/zk"
+)
+
+// role is what a server does.
+type role uint8
+
+const (
+	none     role = iota // looks for a leader, or connects to one
+	leading              // also alone
+	learning             // follows or observes
+)
+
+// roleState is all that belongs to one role; it is made anew for each.
+type roleState struct {
+	term      Term
+	role      role
+	active    bool // clients are served
+	elected   election.Vote
+	roleBegan time.Time
+	leader    *zab.Leader
+	learner   *zab.Learner
+	port      Port
+	links     map[zab.LinkID]*memberLink // of a leader
+	up        *memberLink                // of a learner
+	downTerm  Term                       // a learner's link ended before the role had begun
+
+	todo      []zab.Event
+	stepping  bool
+	unflushed []*memberLink
+	lost      []interface{ Lost() } // who is to be told that the role has ended
+
+	leaderState
+	learnerState
+
+	// What one role leaves to the next.
+	forceSnap bool      // the next learner asks for the whole state
+	yielded   time.Time // when this leader last gave way to an epoch that a voter had accepted
+	last      ending
+}
+
+// ending says how the last role ended.
+type ending struct {
+	reason zab.Reason
+	detail string
+	at     time.Time
+}
+
+// memberLink is a link with what the loop keeps about it.
+type memberLink struct {
+	Link
+	server    zk.ServerID
+	observer  bool
+	unflushed bool
+	streaming bool  // a history or a snapshot is on its way over it
+	moved     int64 // bytes of that, at the last tick
+	stream    *snapshotStream
+}
+
+// Times of taking roles.
+const (
+	// portRetry is how long a server that cannot listen waits before it stands for election again.
+	portRetry = time.Second
+	// observerDelay bounds the random wait of an observer before it looks for a leader, so that many do
+	// not come at once. Source: observer.election.DelayMs.
+	observerDelay = 200 * time.Millisecond
+	// diskRetry is how long a server without room for its log waits before it looks again.
+	diskRetry = time.Second
+)
+
+// takeRoles looks for a leader, takes a role, and begins again when that has ended. It is a goroutine of
+// the replica.
+func (r *Replica) takeRoles() {
+	for r.awaitTurnToLook() {
+		r.look()
+		select {
+		case e := <-r.elector.elected:
+			if !r.takeRole(e) {
+				continue
+			}
+		case <-r.ending:
+			return
+		}
+		select {
+		case <-r.over:
+		case <-r.ending:
+			return // end leaves the role
+		}
+		r.leaveRole()
+	}
+}
+
+// awaitTurnToLook waits until this server should look for a leader: until there is room for its log, and, for
+// an observer, a random while. It reports false if the replica ends.
+func (r *Replica) awaitTurnToLook() bool {
+	for r.diskOut.Load() {
+		if !r.pause(diskRetry) {
+			return false
+		}
+		r.turn.Lock()
+		r.checkDisk()
+		r.turn.Unlock()
+	}
+	if r.cfg.Observer && r.term > 0 {
+		r.turn.Lock()
+		delay := time.Duration(r.random.Int64N(int64(observerDelay)))
+		r.turn.Unlock()
+		return r.pause(delay)
+	}
+	return !r.quit.Load()
+}
+
+// pause waits, and reports false if the replica ends meanwhile.
+func (r *Replica) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-r.ending:
+		return false
+	}
+}
+
+// look begins an election. What this server says of itself is what its disk holds (R8).
+func (r *Replica) look() {
+	r.turn.Lock()
+	last, epoch := r.txlog.Last(), r.epochs.Current()
+	forgot := r.recovery.Forgot != ""
+	r.turn.Unlock()
+	start := election.Start{Zxid: last, Epoch: epoch}
+	if forgot {
+		start.Zxid = -1 // R18: it may follow, but neither stand nor choose
+	}
+	r.elector.look(start)
+}
+
+// takeRole begins the role that was elected. It reports false where it could not.
+func (r *Replica) takeRole(e election.Elected) bool {
+	if e.Role == proto.Leading {
+		r.turn.Lock()
+		ok := r.lead(e)
+		r.release(true)
+		if !ok {
+			r.elector.halt()
+			r.pause(portRetry)
+		}
+		return ok
+	}
+	r.turn.Lock()
+	r.term++
+	term := r.term
+	r.elected = e.Vote
+	r.turn.Unlock()
+	up, err := r.cfg.Peers.Follow(term, e.Vote.Leader, r.ending)
+	if err != nil {
+		r.log.Warn("cannot reach the leader that was elected: looking again", zap.Int64("peer", int64(e.Vote.Leader)), zap.Error(err))
+		r.elector.halt()
+		return false
+	}
+	r.turn.Lock()
+	r.learn(e, up)
+	r.release(true)
+	return true
+}
+
+// lead begins to lead: alone at once for good, else once a quorum follows.
+func (r *Replica) lead(e election.Elected) bool {
+	r.term++
+	view := zk.NewView(r.cfg.ID)
+	if r.cfg.Peers != nil {
+		view = r.cfg.Members.Views()[0]
+		port, err := r.cfg.Peers.Lead(r.term)
+		if err != nil {
+			r.log.Error("elected, but cannot accept the others", zap.Error(err))
+			return false
+		}
+		r.port = port
+	}
+	now := r.cfg.Now()
+	r.startRole(leading, e.Vote, now)
+	r.links = make(map[zab.LinkID]*memberLink)
+	cfg := zab.LeaderConfig{
+		Self: r.cfg.ID, View: view, Accepted: r.epochs.Accepted(), Current: r.epochs.Current(), History: &r.history,
+		ConfigVersion: r.cfg.ConfigVersion, ConfigText: []byte(r.cfg.ConfigText),
+		InitLimit: max(r.cfg.InitLimit, 1), SyncLimit: max(r.cfg.SyncLimit, 1), BacklogBytes: backlogBytes,
+	}
+	if !r.yielded.IsZero() {
+		cfg.YieldAfterTicks = max(0, int(time.Minute-now.Sub(r.yielded))) / int(r.cfg.Tick/2)
+	}
+	r.leader = zab.Lead(cfg)
+	r.drive(r.leader.Start())
+	return true
+}
+
+// learn begins to follow, or observe, over a link.
+func (r *Replica) learn(e election.Elected, up Link) {
+	r.startRole(learning, e.Vote, r.cfg.Now())
+	r.up = &memberLink{Link: up, server: e.Vote.Leader}
+	force := r.forceSnap
+	r.forceSnap = false
+	r.learner = zab.Learn(zab.LearnerConfig{
+		Self: r.cfg.ID, Observer: r.cfg.Observer, Accepted: r.epochs.Accepted(), Current: r.epochs.Current(), Last: r.txlog.Last(),
+		ConfigVersion: r.cfg.ConfigVersion, InitLimit: r.cfg.InitLimit, SyncLimit: r.cfg.SyncLimit,
+		PendingBytes: pendingBytes, ForceSnap: force,
+	})
+	r.drive(r.learner.Start())
+	if r.downTerm == r.term {
+		r.step(zab.LinkDown{Link: zab.LinkID(up.ID())})
+	}
+}
+
+func (r *Replica) startRole(kind role, vote election.Vote, now time.Time) {
+	r.role, r.active, r.elected, r.roleBegan = kind, false, vote, now
+}
+
+// activate begins to serve clients.
+func (r *Replica) activate(epoch zk.Epoch) {
+	r.active = true
+	r.recovery.Forgot = "" // what it had forgotten the quorum has given back
+	if r.role == leading {
+		r.catchUp()
+		if r.err != nil {
+			return
+		}
+	}
+	r.mu.Lock()
+	r.tree.SetLastZxid(max(r.tree.LastZxid(), zk.MakeZxid(epoch, 0)))
+	r.watches = watch.NewManager[Watcher]() // all watchers were clients of an earlier role
+	r.serving = r.term
+	r.mu.Unlock()
+	r.owners = make(map[zk.SessionID]*holder)
+	if r.role == leading {
+		r.beginReign()
+	}
+	if r.elector != nil {
+		r.elector.step(election.Established{Epoch: epoch})
+	}
+	r.freshen(r.cfg.Now())
+	r.takePicture()
+	r.serves.make()
+	r.log.Info(r.roleName(), zap.Int64("epoch", int64(epoch)), zap.Int64("leader", int64(r.leaderID())), zap.Stringer("zxid", r.tree.LastZxid()),
+		zap.Int("znodes", r.tree.NodeCount()), zap.Int("sessions", r.tree.SessionCount()), zap.Duration("took", r.cfg.Now().Sub(r.roleBegan)))
+}
+
+// beginReign prepares what only a leader does: making txns, and deciding who is alive.
+func (r *Replica) beginReign() {
+	r.prep = prep.New(r.tree, r.cfg.Auth, prep.Config{
+		ExtendedTypes: r.cfg.ExtendedTypes, EnforceQuota: r.cfg.EnforceQuota,
+		MaxTxnBytes: r.cfg.MaxTxnBytes, DigestEnabled: true, ContainerNeverUsedMillis: r.cfg.ContainerNeverUsed.Milliseconds(),
+	})
+	r.tracker = session.NewTracker(r.cfg.Tick.Milliseconds())
+	now := r.NowMillis()
+	for id, timeout := range r.tree.Sessions() {
+		r.tracker.Add(id, timeout, now) // every known session gets a full timeout
+	}
+	r.barriers = make(map[uint64]Request)
+	r.held = make(map[zk.SessionID][]Request)
+	r.nextReap = r.cfg.Now().Add(r.cfg.ReapInterval)
+	r.removeOrphans()
+}
+
+func (r *Replica) roleName() string {
+	switch {
+	case r.role == leading:
+		return "leading"
+	case r.cfg.Observer:
+		return "observing"
+	default:
+		return "following"
+	}
+}
+
+func (r *Replica) leaderID() zk.ServerID {
+	if r.role == leading {
+		return r.cfg.ID
+	}
+	return r.elected.Leader
+}
+
+// endRole ends the role at once: nothing is answered, sent or taken in any more. Then, once nobody
+// reports anything of it any more, leaveRole clears up. The turn is held.
+func (r *Replica) endRole(reason zab.Reason, detail string) {
+	if r.role == none {
+		return
+	}
+	r.log.Warn(r.roleName()+" ends", zap.String("reason", string(reason)), zap.String("detail", detail),
+		zap.Bool("served", r.active), zap.Stringer("logged", r.txlog.Last()))
+	if reason == zab.ReasonAcceptedAhead {
+		r.yielded = r.cfg.Now()
+	}
+	r.last = ending{reason, detail, r.cfg.Now()}
+	r.role, r.active = none, false
+	r.mu.Lock()
+	r.serving = 0 // clients get no answers from here on
+	r.mu.Unlock()
+	r.freshness.lose()
+	if r.elector != nil {
+		r.elector.halt()
+	}
+	for _, l := range r.links {
+		l.end(r)
+	}
+	if r.up != nil {
+		r.up.Drop()
+	}
+	r.abandonStaging()
+	r.loseAll()
+	r.takePicture()
+	signal(r.over)
+}
+
+// end ends a leader's link. The turn is held.
+func (l *memberLink) end(r *Replica) {
+	l.Drop()
+	if l.stream != nil {
+		l.stream.abandon(r)
+	}
+}
+
+// leaveRole waits until nothing of the role that ended goes on, and makes durable what it has logged: the
+// next role begins with it (R7).
+func (r *Replica) leaveRole() {
+	r.turn.Lock()
+	port, up := r.port, r.up
+	r.turn.Unlock()
+	if port != nil {
+		port.Close()
+	}
+	if up != nil {
+		up.Close()
+	}
+	r.besides.Wait()
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	if r.err == nil && r.txlog.Last() != r.txlog.Durable() {
+		if err := r.txlog.Sync(); err != nil {
+			r.fail(err)
+		}
+	}
+	r.roleState = roleState{
+		term: r.term, elected: r.elected, forceSnap: r.forceSnap, yielded: r.yielded, last: r.last,
+		todo: r.todo[:0], unflushed: r.unflushed[:0],
+	}
+	select {
+	case <-r.over:
+	default:
+	}
+}
+
+// loseAll tells everybody who waits for an answer, or holds a session, that there will be none. It does
+// not hold up the next role: there may be thousands, each with a socket to close.
+func (r *Replica) loseAll() {
+	for i := r.head; i < len(r.inflight); i++ {
+		r.lose(r.inflight[i].req.Origin)
+	}
+	for _, b := range r.barriers {
+		r.lose(b.Origin)
+	}
+	for _, requests := range r.held {
+		for i := range requests {
+			r.lose(requests[i].Origin)
+		}
+	}
+	for i := range r.incoming {
+		r.lose(r.incoming[i].Origin)
+	}
+	r.loseForwarded()
+	for _, h := range r.owners {
+		if h.conn != nil {
+			r.lost = append(r.lost, h.conn)
+		}
+	}
+	r.tellLost()
+}
+
+func (r *Replica) lose(o Origin) {
+	if o != nil {
+		r.lost = append(r.lost, o)
+	}
+}
+
+func (r *Replica) tellLost() {
+	lost := r.lost
+	r.lost = nil
+	if len(lost) == 0 {
+		return
+	}
+	tell := func() {
+		for _, o := range lost {
+			o.Lost()
+		}
+	}
+	if r.cfg.manual || r.ended {
+		tell()
+		return
+	}
+	r.running.Go(tell)
+}
+
+// Joined takes in the link of a learner of the role.
+func (r *Replica) Joined(term Term, l Link, info proto.LearnerInfo, observer bool) {
+	r.turn.Lock()
+	defer r.release(false)
+	if r.role != leading || r.term != term {
+		l.Drop()
+		return
+	}
+	r.links[zab.LinkID(l.ID())] = &memberLink{Link: l, server: info.ServerID, observer: observer}
+}
+
+// Received takes in what came over a link, in order.
+func (r *Replica) Received(term Term, l Link, packets []proto.QuorumPacket) {
+	r.turn.Lock()
+	id := zab.LinkID(l.ID())
+	if r.known(term, id) {
+		r.step(zab.Received{Link: id, Packets: packets})
+		r.heard()
+	}
+	r.release(len(packets) <= inlinePackets)
+}
+
+// inlinePackets is how many packets at most came with one read where nothing else seems to go on: the
+// link's goroutine then syncs the log itself, since it would only wait for the answer.
+const inlinePackets = 2
+
+// Streamed takes in that a stream is in the hands of the link.
+func (r *Replica) Streamed(term Term, l Link) {
+	r.turn.Lock()
+	defer r.release(false)
+	if id := zab.LinkID(l.ID()); r.known(term, id) && r.role == leading {
+		r.links[id].streaming = false
+		r.step(zab.Streamed{Link: id})
+	}
+}
+
+// Down takes in that a link has ended by itself.
+func (r *Replica) Down(term Term, l Link, err error) {
+	r.turn.Lock()
+	defer r.release(false)
+	id := zab.LinkID(l.ID())
+	switch {
+	case !r.known(term, id):
+		if r.term == term && r.role == none {
+			r.downTerm = term
+		}
+	case r.role == leading:
+		r.log.Info("lost the connection to a learner", zap.Int64("peer", int64(r.links[id].server)), zap.Error(err))
+		r.links[id].end(r)
+		delete(r.links, id)
+		r.step(zab.LinkDown{Link: id})
+	default:
+		r.log.Info("lost the connection to the leader", zap.Int64("peer", int64(r.up.server)), zap.Error(err))
+		r.step(zab.LinkDown{Link: id})
+	}
+}
+
+// PortFailed takes in that the leader's port accepts nobody any more (R22).
+func (r *Replica) PortFailed(term Term, err error) {
+	r.turn.Lock()
+	defer r.release(false)
+	if r.role == leading && r.term == term {
+		r.endRole("the peer port failed", err.Error())
+	}
+}
+
+// known reports whether a link belongs to the role that there is.
+func (r *Replica) known(term Term, id zab.LinkID) bool {
+	switch {
+	case r.term != term || r.role == none:
+		return false
+	case r.role == leading:
+		return r.links[id] != nil
+	default:
+		return true
+	}
+}
+
+// noteProgress tells of transfers of which bytes have moved: they are slow, not stuck. Other links do not
+// count: what is sent over them may never arrive.
+func (r *Replica) noteProgress() {
+	var moving []*memberLink
+	for _, l := range r.links {
+		if _, sent := l.Moved(); l.streaming && sent != l.moved {
+			l.moved = sent
+			moving = append(moving, l)
+		}
+	}
+	if r.up != nil && r.staging.receiving {
+		if got, _ := r.up.Moved(); got != r.up.moved {
+			r.up.moved = got
+			moving = append(moving, r.up)
+		}
+	}
+	slices.SortFunc(moving, func(a, b *memberLink) int { return cmp.Compare(a.ID(), b.ID()) })
+	for _, l := range moving {
+		r.step(zab.Progress{Link: zab.LinkID(l.ID())})
+	}
+}
+
+// ElectionFailed takes in that the election port accepts nobody any more: the server cannot be a member.
+func (r *Replica) ElectionFailed(err error) {
+	r.turn.Lock()
+	defer r.release(false)
+	r.fail(err)
+}
+
+// ElectionEvent takes in what the election port reports.
+func (r *Replica) ElectionEvent(ev election.Event) { r.elector.step(ev) }

@@ -29,13 +29,13 @@ build: ## build bin/zkd
 	@mkdir -p bin
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/zkd ./cmd/zkd
 
-run: build ## build, start a server in the background on 127.0.0.1:2181, show its status
+run: build ## build, start three servers in the background on 127.0.0.1:2181 to 2183, show who leads
 	@packaging/local.sh start
 
-stop: ## stop what make run started
+stop: ## stop them
 	@packaging/local.sh stop
 
-status: ## show the status of what make run started
+status: ## show how they are
 	@packaging/local.sh status
 
 # The last lines are go test's own. One package at a time: several start Java servers, and two of those

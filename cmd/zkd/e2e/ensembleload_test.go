@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,15 +44,19 @@ type ensembleLoad struct {
 	// A ZooKeeper that was deposed and has not noticed yet answers syncs all the same.
 	barriers bool
 
+	// mayRefuse says that a server may refuse writes for want of room; refused counts them.
+	mayRefuse bool
+	refused   atomic.Int64
+
 	stop   chan struct{}
 	failed chan error // what no client should see; closed when all have ended
 }
 
 // startLoad connects the clients and lets them work.
-func startLoad(t testing.TB, e *ensemble, root string, barriers bool, random *rand.Rand) *ensembleLoad {
+func startLoad(t testing.TB, e *ensemble, root string, barriers, mayRefuse bool, random *rand.Rand) *ensembleLoad {
 	t.Helper()
 	l := &ensembleLoad{
-		root: root, h: newHistory(time.Now(), 0), barriers: barriers, stop: make(chan struct{}),
+		root: root, h: newHistory(time.Now(), 0), barriers: barriers, mayRefuse: mayRefuse, stop: make(chan struct{}),
 		queue: queueHistory{created: map[string]queueItem{}, attempted: map[string]bool{}, taken: map[string]bool{}},
 	}
 	var jobs []func(*sessionClient, int, *rand.Rand) error
@@ -177,7 +182,11 @@ func (l *ensembleLoad) work(step func() error) error {
 			return nil
 		case <-rest.C:
 		}
-		if err := step(); err != nil && !errors.Is(err, errLost) && !errors.Is(err, errUnsent) {
+		switch err := step(); {
+		case err == nil, errors.Is(err, errLost), errors.Is(err, errUnsent):
+		case l.mayRefuse && refusal(err):
+			l.refused.Add(1)
+		default:
 			return err
 		}
 	}

@@ -85,8 +85,9 @@ var faults = []fault{
 // An ensembleRun is one ensemble that goes through faults, each with a load of its own.
 type ensembleRun struct {
 	*ensemble
-	random *rand.Rand
-	rounds int
+	random     *rand.Rand
+	rounds     int
+	smallDisks bool // servers may refuse writes for want of room
 }
 
 func newEnsembleRun(t testing.TB, targets []target, settings ...string) *ensembleRun {
@@ -121,7 +122,7 @@ func (r *ensembleRun) round(t *testing.T, f fault) {
 func (r *ensembleRun) load(t testing.TB, onlyLeader bool) *ensembleLoad {
 	t.Helper()
 	r.rounds++
-	return startLoad(t, r.ensemble, fmt.Sprintf("/round-%d", r.rounds), onlyLeader || r.allAre("zkd"), r.random)
+	return startLoad(t, r.ensemble, fmt.Sprintf("/round-%d", r.rounds), onlyLeader || r.allAre("zkd"), r.smallDisks, r.random)
 }
 
 // mend undoes what a fault has done and waits until all servers serve.

@@ -50,10 +50,10 @@ func newNetwork(t testing.TB, hosts int) *network {
 			"link set "+name+" master zkd up",
 		)
 	}
-	t.Cleanup(func() { // the namespaces go, and with each its cable
+	t.Cleanup(func() { // a namespace that goes takes its cable along, but later
 		script := []string{"link del zkd"}
 		for host := range hosts {
-			script = append(script, "netns del "+hostName(host+1))
+			script = append(script, "link del "+hostName(host+1), "netns del "+hostName(host+1))
 		}
 		run(t, strings.Join(script, "\n"), "ip", "-batch", "-")
 	})

@@ -14,24 +14,23 @@ func (r Range) String() string {
 	if r.From == r.To {
 		return r.From.String()
 	}
-	if p, ok := r.prefix(); ok {
+	if p := r.Prefix(); last(p) == r.To {
 		return p.String()
 	}
 	return r.From.String() + "-" + r.To.String()
 }
 
-// prefix returns the prefix that is exactly r, if there is one.
-func (r Range) prefix() (netip.Prefix, bool) {
-	for bits := r.From.BitLen(); bits >= 0; bits-- {
-		p := netip.PrefixFrom(r.From, bits)
-		if p.Masked() != p {
+// Prefix returns the largest prefix that begins where r does and lies in it.
+func (r Range) Prefix() netip.Prefix {
+	p := netip.PrefixFrom(r.From, r.From.BitLen())
+	for bits := p.Bits() - 1; bits >= 0; bits-- {
+		next := netip.PrefixFrom(r.From, bits)
+		if next.Masked() != next || r.To.Less(last(next)) {
 			break
 		}
-		if last(p) == r.To {
-			return p, true
-		}
+		p = next
 	}
-	return netip.Prefix{}, false
+	return p
 }
 
 // Contains reports whether a is in r.

@@ -1,0 +1,334 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"zkd/firewall"
+	"zkd/firewall/foreign"
+)
+
+// Deps is what a Keeper needs beside its configuration.
+type Deps struct {
+	Kernel   Kernel
+	Resolver Resolver
+	// Interfaces of this host; nil is SystemInterfaces.
+	Interfaces func() ([]Interface, error)
+	Log        *zap.Logger
+}
+
+// How often things are looked at. What somebody does to the table is heard of at once; the poll is for
+// what was not heard.
+const (
+	pollEvery    = 5 * time.Second
+	resolveEvery = 30 * time.Second
+	// resolveSoon is used while a name has never been resolved, and after Poke.
+	resolveSoon  = 2 * time.Second
+	foreignEvery = time.Minute
+	// settle lets a change of many steps end before it is looked at. A loss must be mended within a second.
+	settle = 50 * time.Millisecond
+	// rewatch is the pause before listening again where it broke.
+	rewatch = 5 * time.Second
+)
+
+// Keeper keeps the rules in force.
+type Keeper struct {
+	deps Deps
+	log  *zap.Logger
+
+	// mu is held during work with the kernel and with names, which is bounded by their time limits.
+	mu           sync.Mutex
+	cfg          Config
+	planner      Planner
+	plan         Plan
+	active       bool               // the ruleset of plan is in force, as far as is known
+	applied      bool               // it has been at some time
+	endWatch     context.CancelFunc // ends the watch of a table that is no longer ours; nil before the first
+	reason       string
+	tally        firewall.Tally
+	putBack      uint64
+	foreign      []foreign.Finding
+	foreignError string
+	stopped      bool
+
+	status atomic.Pointer[Status]
+
+	changed    chan struct{} // something happened to the table
+	poke       chan struct{} // names are to be resolved soon
+	cancel     context.CancelFunc
+	goroutines sync.WaitGroup
+}
+
+// Start applies the rules and keeps them until Stop. The rules are in force when it returns, or Status says
+// why they are not. With mode Required, that is an error; a configuration from which no rules can be made is
+// a *ConfigError in every mode but Off. ctx bounds the start only.
+func Start(ctx context.Context, cfg Config, deps Deps) (*Keeper, error) {
+	if deps.Interfaces == nil {
+		deps.Interfaces = SystemInterfaces
+	}
+	if deps.Log == nil {
+		deps.Log = zap.NewNop()
+	}
+	k := &Keeper{
+		deps: deps, log: deps.Log, cfg: cfg.withDefaults(),
+		planner: Planner{Resolver: deps.Resolver, Interfaces: deps.Interfaces},
+		changed: make(chan struct{}, 1), poke: make(chan struct{}, 1),
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	defer k.publish()
+	if k.cfg.Mode == Off {
+		k.reason = "switched off"
+		k.removeLeftover(ctx)
+	} else if err := k.follow(ctx, k.cfg); err != nil {
+		if _, bad := errors.AsType[*ConfigError](err); bad || k.cfg.Mode == Required {
+			return nil, err
+		}
+	}
+	k.lookForForeign(ctx)
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	k.cancel = cancel
+	k.goroutines.Go(func() { k.loop(run) })
+	k.goroutines.Go(func() { k.watch(run) })
+	return k, nil
+}
+
+// Update follows a new configuration. On an error in it the old rules stay. With mode Required it is also
+// an error if the new rules could not be applied; they are tried again all the same.
+func (k *Keeper) Update(ctx context.Context, cfg Config) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	defer k.publish()
+	if k.stopped {
+		return errors.New("firewall: stopped")
+	}
+	return k.update(ctx, cfg.withDefaults())
+}
+
+// SetMembers follows a change of the membership: call it before a joiner dials, with the joiner, and after a
+// leaver has left, without. The rules are in force when it returns without error.
+func (k *Keeper) SetMembers(ctx context.Context, members []Member) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	defer k.publish()
+	if k.stopped {
+		return errors.New("firewall: stopped")
+	}
+	cfg := k.cfg
+	cfg.Members = members
+	return k.update(ctx, cfg)
+}
+
+func (k *Keeper) update(ctx context.Context, cfg Config) error {
+	old := k.cfg
+	if cfg.Mode == Off {
+		k.cfg, k.active, k.reason = cfg, false, "switched off"
+		k.remove(ctx, old.Table)
+		return nil
+	}
+	err := k.follow(ctx, cfg)
+	if _, bad := errors.AsType[*ConfigError](err); bad {
+		return err
+	}
+	if old.Table != cfg.Table {
+		k.remove(ctx, old.Table)
+		if k.endWatch != nil {
+			k.endWatch()
+		}
+	}
+	if err != nil && cfg.Mode == Required {
+		return err
+	}
+	return nil
+}
+
+// Poke says that a member could not be reached: its name may have another address by now.
+func (k *Keeper) Poke() {
+	select {
+	case k.poke <- struct{}{}:
+	default:
+	}
+}
+
+// Stop ends the keeping, and removes the rules unless Config.Keep. Close the ports before.
+func (k *Keeper) Stop(ctx context.Context) error {
+	k.cancel()
+	k.goroutines.Wait()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.stopped {
+		return nil
+	}
+	k.stopped = true
+	defer k.publish()
+	if k.cfg.Mode == Off || k.cfg.Keep || !k.applied {
+		return nil
+	}
+	k.active, k.reason = false, "stopped"
+	if err := k.deps.Kernel.Remove(ctx, k.cfg.Table); err != nil {
+		return err
+	}
+	k.log.Info("firewall rules removed", zap.String("table", k.cfg.Table))
+	return nil
+}
+
+// follow makes the rules of cfg and puts them in force. If there are none to make nothing has changed; on
+// another error they are wanted and not in force.
+func (k *Keeper) follow(ctx context.Context, cfg Config) error {
+	plan, err := k.planner.Plan(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	before := k.plan
+	k.cfg, k.plan = cfg, plan
+	if k.active {
+		c := firewall.Diff(plan.Ruleset, before.Ruleset) // not SetsOnly if the table is another one
+		if c.None() {
+			return nil
+		}
+		k.log.Info("firewall rules change", zap.String("table", cfg.Table), zap.Strings("changes", short(c.Lines)))
+		if c.SetsOnly {
+			err := k.deps.Kernel.UpdateSets(ctx, cfg.Table, firewall.Changed(plan.Ruleset, before.Ruleset))
+			if err == nil {
+				err = k.confirm(ctx)
+			}
+			if err == nil {
+				return nil
+			}
+			k.log.Warn("firewall sets could not be changed in place, the table is made anew", zap.Error(err))
+		}
+	}
+	return k.apply(ctx)
+}
+
+// apply makes the table anew.
+func (k *Keeper) apply(ctx context.Context) error {
+	err := k.deps.Kernel.Apply(ctx, k.plan.Ruleset)
+	if err == nil {
+		k.tally.Restarted()
+		err = k.confirm(ctx)
+	}
+	if err != nil {
+		k.inactive(err)
+		return err
+	}
+	k.applied = true
+	if !k.active {
+		k.active, k.reason = true, ""
+		k.log.Info("firewall rules in force", zap.String("table", k.cfg.Table),
+			zap.Int("members", len(k.plan.Policy.Members)), zap.Stringers("clients", k.plan.Policy.Clients))
+	}
+	return nil
+}
+
+// confirm reads the table back and compares: an acknowledgement may be lost, and the library has ways of
+// losing elements of sets without an error.
+func (k *Keeper) confirm(ctx context.Context) error {
+	state, err := k.deps.Kernel.Read(ctx, k.cfg.Table)
+	if err != nil {
+		return err
+	}
+	k.tally.Add(state.Counts)
+	if c := firewall.Diff(k.plan.Ruleset, state.Ruleset); !state.Exists || !c.None() {
+		return fmt.Errorf("firewall: table %s was written but holds something else: %s", k.cfg.Table, strings.Join(short(c.Lines), "; "))
+	}
+	return nil
+}
+
+// inactive notes that the rules are not in force, and says so once for each reason.
+func (k *Keeper) inactive(err error) {
+	reason := err.Error()
+	switch {
+	case errors.Is(err, firewall.ErrPermission):
+		reason = firewall.ErrPermission.Error()
+	case errors.Is(err, firewall.ErrUnsupported):
+		reason = firewall.ErrUnsupported.Error()
+	}
+	if k.active || k.reason != reason {
+		k.log.Warn("firewall rules are not in force, the ports of zkd are open to whom the host lets through",
+			zap.String("table", k.cfg.Table), zap.Error(err))
+	}
+	k.active, k.reason = false, reason
+}
+
+// check looks whether the rules are still there, counts, and puts them back.
+func (k *Keeper) check(ctx context.Context) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if ctx.Err() != nil || !k.active {
+		return
+	}
+	defer k.publish()
+	state, err := k.deps.Kernel.Read(ctx, k.cfg.Table)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		k.inactive(err)
+		return
+	}
+	k.tally.Add(state.Counts)
+	c := firewall.Diff(k.plan.Ruleset, state.Ruleset)
+	if state.Exists && c.None() {
+		return
+	}
+	changes := short(c.Lines)
+	if !state.Exists {
+		changes = []string{"the table was removed"}
+	}
+	if err := k.apply(ctx); err != nil {
+		return
+	}
+	k.putBack++
+	k.log.Warn("firewall rules were changed by somebody and are put back", zap.String("table", k.cfg.Table), zap.Strings("changes", changes))
+}
+
+// resolve looks names and interfaces up again, and tries again what is not in force. soon asks for the next time.
+func (k *Keeper) resolve(ctx context.Context) (soon bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if ctx.Err() != nil || k.cfg.Mode == Off {
+		return false
+	}
+	defer k.publish()
+	if err := k.follow(ctx, k.cfg); err != nil && k.active && ctx.Err() == nil {
+		k.log.Warn("firewall rules could not be made, the old ones stay", zap.Error(err))
+	}
+	for _, m := range k.plan.Members {
+		soon = soon || !m.resolved() && len(m.Addresses) == 0
+	}
+	return soon
+}
+
+// removeLeftover removes what a run with rules has left, if it can.
+func (k *Keeper) removeLeftover(ctx context.Context) {
+	state, err := k.deps.Kernel.Read(ctx, k.cfg.Table)
+	if err != nil || !state.Exists {
+		return // without the capability there is nothing to be done, and nobody asked for it
+	}
+	k.remove(ctx, k.cfg.Table)
+}
+
+func (k *Keeper) remove(ctx context.Context, table string) {
+	if err := k.deps.Kernel.Remove(ctx, table); err != nil {
+		k.log.Warn("firewall rules could not be removed", zap.String("table", table), zap.Error(err))
+		return
+	}
+	k.log.Info("firewall rules removed", zap.String("table", table))
+}
+
+// short keeps a list for the log short.
+func short(lines []string) []string {
+	const most = 20
+	if len(lines) <= most {
+		return lines
+	}
+	return append(lines[:most:most], fmt.Sprintf("and %d more", len(lines)-most))
+}

@@ -1,0 +1,131 @@
+package keeper
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"zkd/firewall"
+	"zkd/firewall/foreign"
+)
+
+// loop does what is due until ctx ends.
+func (k *Keeper) loop(ctx context.Context) {
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	others := time.NewTicker(foreignEvery)
+	defer others.Stop()
+	resolve := time.NewTimer(nextResolve(k.unresolved()))
+	defer resolve.Stop()
+	settled := time.NewTimer(0)
+	settled.Stop()
+	defer settled.Stop()
+	settling, hurried := false, false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-k.changed:
+			if !settling { // a stream of changes does not put the look off
+				settling = true
+				settled.Reset(settle)
+			}
+		case <-settled.C:
+			settling = false
+			k.check(ctx)
+		case <-poll.C:
+			k.check(ctx)
+		case <-k.poke:
+			if !hurried { // so for pokes
+				hurried = true
+				resolve.Reset(resolveSoon)
+			}
+		case <-resolve.C:
+			hurried = k.resolve(ctx)
+			resolve.Reset(nextResolve(hurried))
+		case <-others.C:
+			k.mu.Lock()
+			k.lookForForeign(ctx)
+			k.publish()
+			k.mu.Unlock()
+		}
+	}
+}
+
+func nextResolve(soon bool) time.Duration {
+	if soon {
+		return resolveSoon
+	}
+	return resolveEvery
+}
+
+// unresolved reports whether there is a member without any address.
+func (k *Keeper) unresolved() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.ContainsFunc(k.plan.Members, func(m MemberStatus) bool { return !m.resolved() && len(m.Addresses) == 0 })
+}
+
+// watch listens for changes of the table until ctx ends. Where it cannot, the poll remains.
+func (k *Keeper) watch(ctx context.Context) {
+	said := ""
+	for ctx.Err() == nil {
+		one, end := context.WithCancel(ctx)
+		k.mu.Lock()
+		table, active := k.cfg.Table, k.active
+		k.endWatch = end
+		k.mu.Unlock()
+		if active {
+			err := k.deps.Kernel.Watch(one, table, func() {
+				select {
+				case k.changed <- struct{}{}:
+				default:
+				}
+			})
+			if one.Err() != nil { // the table is another one now, or all is over
+				continue
+			}
+			if err != nil && err.Error() != said {
+				said = err.Error()
+				k.log.Warn("changes of the firewall rules are not heard of, and looked for every few seconds only", zap.Error(err))
+			}
+		}
+		select {
+		case <-one.Done():
+		case <-time.After(rewatch):
+		}
+		end()
+	}
+}
+
+// lookForForeign looks for rules of others that shut our ports; k.mu is held, or nobody else is there yet.
+func (k *Keeper) lookForForeign(ctx context.Context) {
+	if k.cfg.Mode == Off {
+		k.foreign, k.foreignError = nil, ""
+		return
+	}
+	view, err := k.deps.Kernel.Foreign(ctx, Own)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		k.foreign, k.foreignError = nil, err.Error()
+		return
+	}
+	found := foreign.Check(view, k.plan.Flows())
+	for _, f := range found {
+		if !f.Certain || slices.ContainsFunc(k.foreign, func(o foreign.Finding) bool { return o.Text == f.Text }) {
+			continue
+		}
+		k.log.Warn("rules of another program shut ports of zkd", zap.String("found", f.Text), zap.Strings("fix", f.Fix), zap.String("keep", f.Keep))
+	}
+	k.foreign, k.foreignError = found, ""
+}
+
+// Own reports whether a table of family inet is one of zkd's, this server's or another instance's.
+func Own(table string) bool {
+	return table == firewall.DefaultTable || strings.HasPrefix(table, firewall.DefaultTable+"_")
+}

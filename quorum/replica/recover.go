@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -28,6 +29,26 @@ type Recovery struct {
 	Notes []string
 	// Forgot is not empty where a damaged log tail held writes that this server had promised to keep.
 	Forgot string
+}
+
+// recovery is the Recovery of a process, which a later sync may add to.
+type recovery struct {
+	mu sync.Mutex
+	Recovery
+}
+
+// get returns a copy.
+func (r *recovery) get() Recovery {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return Recovery{slices.Clone(r.Notes), r.Forgot}
+}
+
+// forget says that the log has lost what it had promised to keep; "" that others have given it back.
+func (r *recovery) forget(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Forgot = text
 }
 
 // recover locks the data directory and rebuilds the state from the newest good snapshot and the log
@@ -76,8 +97,9 @@ func (r *Replica) recover() error {
 		}
 	}
 	if found.BelowMark && r.tree.LastZxid() < found.Mark {
-		r.recovery.Forgot = fmt.Sprintf("the log ends at %v, but was durable up to %v: acknowledged writes are lost on this server", r.tree.LastZxid(), found.Mark)
-		r.log.Error("recovery: " + r.recovery.Forgot)
+		text := fmt.Sprintf("the log ends at %v, but was durable up to %v: acknowledged writes are lost on this server", r.tree.LastZxid(), found.Mark)
+		r.recovery.forget(text)
+		r.log.Error("recovery: " + text)
 	}
 	var repaired []string
 	r.epochs, repaired, err = epoch.Open(r.cfg.FS, r.cfg.SnapDir, max(r.tree.LastZxid(), r.txlog.Last()))
@@ -88,7 +110,9 @@ func (r *Replica) recover() error {
 }
 
 func (r *Replica) note(text string) {
+	r.recovery.mu.Lock()
 	r.recovery.Notes = append(r.recovery.Notes, text)
+	r.recovery.mu.Unlock()
 	r.log.Warn("recovery: " + text)
 }
 

@@ -153,7 +153,7 @@ type Replica struct {
 	snapTime      atomic.Int64 // unix nanoseconds
 	snapBusy      atomic.Bool
 	digests       digestLog
-	recovery      Recovery
+	recovery      recovery
 	syncProgress  atomic.Int64 // bytes of the snapshot being received
 	picture       atomic.Pointer[Ensemble]
 }

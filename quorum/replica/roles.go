@@ -140,7 +140,7 @@ func (r *Replica) pause(d time.Duration) bool {
 func (r *Replica) look() {
 	r.turn.Lock()
 	last, epoch := r.txlog.Last(), r.epochs.Current()
-	forgot := r.recovery.Forgot != ""
+	forgot := r.recovery.get().Forgot != ""
 	r.turn.Unlock()
 	start := election.Start{Zxid: last, Epoch: epoch}
 	if forgot {
@@ -211,7 +211,8 @@ func (r *Replica) lead(e election.Elected) bool {
 func (r *Replica) learn(e election.Elected, up Link) {
 	r.startRole(learning, e.Vote, r.cfg.Now())
 	r.up = &memberLink{Link: up, server: e.Vote.Leader}
-	force := r.forceSnap
+	// A server that has forgotten what it acknowledged must not help to prove what was committed (R18).
+	force := r.forceSnap || r.recovery.get().Forgot != ""
 	r.forceSnap = false
 	r.learner = zab.Learn(zab.LearnerConfig{
 		Self: r.cfg.ID, Observer: r.cfg.Observer, Accepted: r.epochs.Accepted(), Current: r.epochs.Current(), Last: r.txlog.Last(),
@@ -231,7 +232,9 @@ func (r *Replica) startRole(kind role, vote election.Vote, now time.Time) {
 // activate begins to serve clients.
 func (r *Replica) activate(epoch zk.Epoch) {
 	r.active = true
-	r.recovery.Forgot = "" // what it had forgotten the quorum has given back
+	if r.cfg.Peers != nil {
+		r.recovery.forget("") // what it had forgotten the quorum has given back
+	}
 	if r.role == leading {
 		r.catchUp()
 		if r.err != nil {

@@ -76,7 +76,7 @@ func (r *Replica) Status() Status {
 	s := Status{
 		SnapshotZxid: zk.Zxid(r.snapZxid.Load()), SnapshotTime: time.Unix(0, r.snapTime.Load()),
 		SnapshotBusy: r.snapBusy.Load(), DiskLow: r.diskLowFlag.Load(),
-		LastProgress: time.Unix(0, r.lastProgress.Load()), Recovery: r.recovery, QueuedForLoop: r.intake.len(),
+		LastProgress: time.Unix(0, r.lastProgress.Load()), Recovery: r.recovery.get(), QueuedForLoop: r.intake.len(),
 	}
 	if since := r.fsyncSince.Load(); since != 0 {
 		s.InFsyncSince = time.Unix(0, since)

@@ -5,6 +5,7 @@ import (
 
 	"zkd/daemon/config"
 	"zkd/quorum"
+	"zkd/quorum/peer"
 )
 
 // Supported returns an error if this version of zkd cannot serve a configuration that is right by
@@ -27,6 +28,7 @@ func quorumConfig(c config.Config, version string, log *zap.Logger) (quorum.Conf
 	}
 	q.InitLimit, q.SyncLimit = c.Ensemble.InitLimit, c.Ensemble.SyncLimit
 	q.ListenOnAllIPs, q.ElectionTimeout = c.Ensemble.ListenOnAll, c.Ensemble.ConnectTimeout
+	q.Network = peer.TCP(c.Ensemble.KeepAlive)
 
 	q.ClientAddrs = c.Client.Listen
 	q.MaxConns, q.MaxConnsPerIP = c.Client.MaxConnections, c.Client.MaxConnectionsPerAddress

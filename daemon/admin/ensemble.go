@@ -46,7 +46,7 @@ type MemberReport struct {
 	Observer bool       `json:"observer" doc:"Whether it has no vote, by the configuration."`
 	Role     string     `json:"role" doc:"leader, follower, observer or looking; empty if not known."`
 	Synced   bool       `json:"synced" doc:"Whether it is known to have the history of the leader: the leader knows, and each of itself."`
-	Epoch    int64      `json:"epoch" doc:"Epoch of its last transaction; -1 if not known."`
+	Epoch    int64      `json:"epoch" doc:"Epoch that it is in, where this server knows: its own, that of its leader and of those that follow it; else that of its last transaction; -1 if not known."`
 	Zxid     string     `json:"zxid" doc:"Its last transaction, as 0x and hex; empty if not known."`
 	Lag      int64      `json:"lag" doc:"Transactions that it is behind the leader; -1 if not known."`
 	Election PortReport `json:"election" doc:"Its election port, which all members connect with."`
@@ -164,12 +164,15 @@ func ensembleReport(st quorum.Status, addrs map[zk.ServerID]string, told map[zk.
 		said, asked := told[m.ID]
 		switch {
 		case m.Self:
-			role, zxid = st.Role, st.LoggedZxid
-		case asked && role == "":
+			role, zxid = st.Role, max(st.LastZxid, st.LoggedZxid)
+		case zxid == 0: // of an empty history, or rather nothing is known
+			zxid = -1
+		}
+		if asked && role == "" {
 			role = said.Role
 		}
-		if zxid < 0 && asked {
-			zxid = said.Zxid
+		if asked {
+			zxid = max(zxid, said.Zxid) // applied there, so it is durable there
 		}
 		if lag < 0 {
 			lag = behind(zxid, newest)
@@ -180,7 +183,7 @@ func ensembleReport(st quorum.Status, addrs map[zk.ServerID]string, told map[zk.
 		if zxid >= 0 {
 			mr.Epoch, mr.Zxid = int64(zxid.Epoch()), zxid.String()
 		}
-		if m.Self {
+		if m.Self || m.ID == e.Leader || st.Role == quorum.Leader && m.Synced {
 			mr.Epoch = int64(st.Epoch)
 		}
 		r.Members = append(r.Members, mr)
@@ -194,7 +197,7 @@ func leaderZxid(st quorum.Status, told map[zk.ServerID]Told) zk.Zxid {
 		return st.LastZxid
 	}
 	for _, m := range st.Ensemble.Members {
-		if m.ID == st.Ensemble.Leader && m.Zxid >= 0 {
+		if m.ID == st.Ensemble.Leader && m.Zxid > 0 {
 			return m.Zxid
 		}
 	}

@@ -69,6 +69,7 @@ func leading() (*fake, *askFake) {
 	e.Members[1].Role, e.Members[1].Synced, e.Members[1].Zxid, e.Members[1].Lag, e.Members[1].Peer = quorum.Follower, true, 0x70000002a, 1, quorum.Reach{}
 	e.Members[2].Election = down(peer.Refused, "dial tcp 192.168.1.9:3888: connect: connection refused")
 	e.Members[3].Role, e.Members[3].Synced, e.Members[3].Zxid, e.Members[3].Lag = quorum.Observer, true, 0x600000001, 900
+	a.told[2] = Told{Client: up(), Role: quorum.Follower, Zxid: 0x70000002a}
 	a.told[3] = Told{Client: down(peer.Refused, "dial tcp 192.168.1.9:2182: connect: connection refused"), Zxid: -1}
 	return f, a
 }

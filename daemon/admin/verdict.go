@@ -41,6 +41,8 @@ func Verdict(st quorum.Status) string {
 	}
 	var b strings.Builder
 	switch {
+	case e.Leader != 0 && !e.Quorum:
+		fmt.Fprintf(&b, "server %d is elected and does not lead yet", e.Leader)
 	case e.Leader == st.ID:
 		b.WriteString("this server leads")
 	case e.Leader != 0:

@@ -117,6 +117,8 @@ type Ensemble struct {
 	ListenOnAll bool
 	// ConnectTimeout bounds a dial of an election port.
 	ConnectTimeout time.Duration
+	// KeepAlive is how long a connection between servers may be idle before it is probed; 0 never probes.
+	KeepAlive time.Duration
 	// Groups and Weights make hierarchical quorums; empty for plain majorities.
 	Groups  map[int64][]zk.ServerID
 	Weights map[zk.ServerID]int64
@@ -160,7 +162,7 @@ func Default() Config {
 		Admin:    Admin{Enabled: true, Listen: []string{"127.0.0.1:8080", "[::1]:8080"}},
 		Log:      Log{Level: "info", Format: "auto"},
 		Systemd:  Systemd{Ready: "serving", QuorumWait: 10 * time.Second},
-		Ensemble: Ensemble{InitLimit: 10, SyncLimit: 5, ConnectTimeout: 5 * time.Second},
+		Ensemble: Ensemble{InitLimit: 10, SyncLimit: 5, ConnectTimeout: 5 * time.Second, KeepAlive: time.Minute},
 	}
 }
 

@@ -124,6 +124,14 @@ func javaBool(value string) (any, string) {
 	return nil, "must be true or false"
 }
 
+// javaKeepAlive reads the switch of keep-alive probes; the time is zkd's own.
+func javaKeepAlive(value string) (any, string) {
+	if strings.EqualFold(value, "true") {
+		return Default().Ensemble.KeepAlive.String(), ""
+	}
+	return "0s", ""
+}
+
 func oddBool(value string) string {
 	if strings.EqualFold(value, "true") || strings.EqualFold(value, "false") {
 		return ""

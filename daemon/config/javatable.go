@@ -58,7 +58,6 @@ func javaCoreKeys() []javaKey {
 		withoutEffect("the system's own backlog is used", "clientPortListenBacklog"),
 		withoutEffect("there is one implementation of the client port", "serverCnxnFactory"),
 		withoutEffect("a server that stands alone is an ensemble of one", "standaloneEnabled"),
-		withoutEffect("servers find each other dead by their own messages", "tcpKeepAlive"),
 		withoutEffect("clients are found dead by the timeouts of their sessions", "clientTcpKeepAlive"),
 		unavailable("reconfig requests are answered as by ZooKeeper with reconfigEnabled=false", unlessTrue, "reconfigEnabled"),
 		unavailable("all sessions are global", unlessTrue, "localSessionsEnabled", "localSessionsUpgradingEnabled"),
@@ -150,6 +149,7 @@ func javaClusterKeys() []javaKey {
 	return slices.Concat([]javaKey{
 		mapped("quorumListenOnAllIPs", "ensemble.listen_on_all", javaBool),
 		mapped("cnxTimeout", "ensemble.connect_timeout", javaMillis),
+		mapped("tcpKeepAlive", "ensemble.keep_alive", javaKeepAlive).oddly(oddBool),
 	},
 		withoutEffect("the role is that of the server's own entry in the server list", "peerType"),
 		withoutEffect(whyWaits, "quorumCnxnTimeoutMs", "electionPortBindRetry", "connectToLearnerMasterLimit",

@@ -241,5 +241,7 @@ func ensembleFields() []field {
 			func(c *Config) *bool { return &c.Ensemble.ListenOnAll }),
 		durationField("ensemble.connect_timeout", "How long a connection to the election port of another server may take to come about.",
 			func(c *Config) *time.Duration { return &c.Ensemble.ConnectTimeout }, time.Millisecond, time.Hour, ""),
+		durationField("ensemble.keep_alive", "Idle time after which a connection between servers is probed, so that no firewall between them forgets it; 0s never probes.",
+			func(c *Config) *time.Duration { return &c.Ensemble.KeepAlive }, time.Second, time.Hour, "do not probe"),
 	}
 }

@@ -192,10 +192,9 @@ func (d *process) open(ctx context.Context, rooms *sync.WaitGroup, member Member
 			Metrics:   metrics.Handler(member, metrics.Build{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion}, &d.counts),
 			Listening: &d.counts.AdminListening, StuckAfter: stuckAfter, Logger: d.log.Named("admin"),
 		})
-		if d.cfg.Admin.Required {
-			if err := port.Open(ctx); err != nil {
-				return err
-			}
+		if err := port.Open(ctx); err != nil && d.cfg.Admin.Required {
+			port.Close()
+			return err
 		}
 		rooms.Go(func() { port.Run(ctx) })
 	}

@@ -13,20 +13,27 @@ import (
 	"go.uber.org/zap"
 )
 
-// Open takes all addresses, for a server that must not run without its admin port. Run, which must
-// follow, goes on with them.
+// Open takes the addresses, so that who hears that the server is ready can ask it. Those that cannot
+// be had are in the error; Run, which must follow unless Close does, goes on with the others and
+// tries those again.
 func (s *Server) Open(ctx context.Context) error {
+	var errs []error
 	for _, addr := range s.o.Addrs {
 		l, err := s.listen(ctx, addr)
 		if err != nil {
-			for _, l := range s.opened {
-				l.Close()
-			}
-			return fmt.Errorf("admin: listen: %w", err)
+			errs = append(errs, fmt.Errorf("admin: listen: %w", err))
+			continue
 		}
 		s.opened[addr] = l
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// Close gives up what Open took, in the place of Run.
+func (s *Server) Close() {
+	for _, l := range s.opened {
+		l.Close()
+	}
 }
 
 // Run listens on each address, trying again every ten seconds where one is taken, and answers until

@@ -164,7 +164,7 @@ func TestConnectionsOverTheLimitWait(t *testing.T) {
 	second.Close()
 }
 
-func TestOpenTakesAllAddressesOrNone(t *testing.T) {
+func TestOpenSaysWhatItCouldNotTakeAndCloseGivesTheRestBack(t *testing.T) {
 	s := newServer(serving())
 	s.o.Addrs = []string{"first", "second"}
 	first := closable{make(chan struct{})}
@@ -177,5 +177,9 @@ func TestOpenTakesAllAddressesOrNone(t *testing.T) {
 	if err := s.Open(t.Context()); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("Open: %v, want in use", err)
 	}
+	if len(s.opened) != 1 {
+		t.Errorf("%d addresses are open, want that which is free", len(s.opened))
+	}
+	s.Close()
 	<-first.closed // it was given back
 }

@@ -19,7 +19,7 @@ import (
 // All are asked at once, and each answer is good for MaxAge, so that a page that many look at costs
 // the members one question every MaxAge.
 type Members struct {
-	Timeout time.Duration // of each question; 0 is a second
+	Timeout time.Duration // of each question; 0 is 700 ms, so that who asks for all of it need not wait for long
 	MaxAge  time.Duration // 0 is two seconds
 
 	mu    sync.Mutex // held while members are asked: who comes meanwhile waits for the same answers
@@ -40,7 +40,7 @@ func (m *Members) Ask(ctx context.Context, addrs map[zk.ServerID]string) map[zk.
 	var questions sync.WaitGroup
 	for id, addr := range addrs {
 		questions.Go(func() {
-			s, err := srvr(context.WithoutCancel(ctx), addr, orDefault(m.Timeout, time.Second))
+			s, err := srvr(context.WithoutCancel(ctx), addr, orDefault(m.Timeout, 700*time.Millisecond))
 			mu.Lock()
 			defer mu.Unlock()
 			fresh[id] = toldOf(s, err)

@@ -91,7 +91,7 @@ func TestPoliciesThatAreRefused(t *testing.T) {
 		"a table that only begins like it": {Policy{Table: "zkdx"}, `table "zkdx"`},
 		"a table that is not one word":     {Policy{Table: "zkd_a; flush ruleset"}, "must be zkd or zkd_"},
 		"an instance without a name":       {Policy{Table: "zkd_"}, `table "zkd_"`},
-		"a port of two classes":            {Policy{ClientPorts: []uint16{8080}, AdminPorts: []uint16{8080}}, "port 8080 is a client port and a admin port"},
+		"a port of two classes":            {Policy{ClientPorts: []uint16{8080}, AdminPorts: []uint16{8080}}, "port 8080 has two uses, client and admin"},
 		"a port that the system chooses":   {Policy{ClientPorts: []uint16{0}}, "client port 0"},
 		"no prefix":                        {Policy{Clients: []netip.Prefix{{}}}, "is no range of addresses"},
 		"more ranges than fit":             {Policy{Clients: many}, "1025 separate ipv4_addr ranges of clients"},

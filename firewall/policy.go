@@ -106,7 +106,7 @@ func (p Policy) ports() ([]port, error) {
 			case list[at].allowed() == next.allowed():
 				list[at].uses = append(list[at].uses, group.use)
 			default:
-				return nil, fmt.Errorf("firewall: port %d is a %s port and a %s port: rules cannot tell the two apart", n, list[at].name(), group.use)
+				return nil, fmt.Errorf("firewall: port %d has two uses, %s and %s: rules cannot tell them apart", n, list[at].name(), group.use)
 			}
 		}
 	}

@@ -254,6 +254,8 @@ const (
 	flagSYN          = 0x02
 	flagsSYNACK      = 0x12
 	indexLoopback    = 1 // in every network namespace
+
+	ephemeral = 45_000 // stands for the port of the client: rules name all such ports or none
 )
 
 // value returns a field of the packet. A nil value: it has none. For an interface that is not known the
@@ -313,7 +315,7 @@ func (j *judge) value(f Field) (value []byte, known bool) {
 		return a.AsSlice(), true
 	case SourcePort, DestPort:
 		if p.Answer != (f == SourcePort) {
-			return []byte{0, 0}, false // an ephemeral port
+			return binary.BigEndian.AppendUint16(nil, ephemeral), true
 		}
 		return binary.BigEndian.AppendUint16(nil, p.Port), true
 	case TCPFlags:

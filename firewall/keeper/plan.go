@@ -142,7 +142,8 @@ func listeners(list []string) (hosts []string, ports []uint16, err error) {
 			hosts, ports = append(hosts, host), append(ports, uint16(port))
 		}
 	}
-	return hosts, ports, nil
+	slices.Sort(ports)
+	return hosts, slices.Compact(ports), nil
 }
 
 // lookUp finds the addresses of names, side by side, and keeps them. It returns the errors by name.

@@ -18,10 +18,10 @@ import (
 )
 
 // Main runs the tests of a package as root of its own user namespace, unless they are root already.
-// Use it as `func TestMain(m *testing.M) { os.Exit(netlab.Main(m)) }`.
-func Main(m *testing.M) int {
+// Use it as `func TestMain(m *testing.M) { os.Exit(netlab.Main(m.Run)) }`.
+func Main(run func() int) int {
 	if os.Geteuid() == 0 {
-		return m.Run()
+		return run()
 	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr

@@ -15,7 +15,7 @@ import (
 	"zkd/firewall/netlab"
 )
 
-func TestMain(m *testing.M) { os.Exit(netlab.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(netlab.Main(m.Run)) }
 
 func prefixes(texts ...string) []netip.Prefix {
 	var list []netip.Prefix

@@ -51,6 +51,14 @@ func (m *Manual) Roles() bool {
 	}
 }
 
+// RolesDue reports whether Roles has something to do.
+func (m *Manual) RolesDue() bool {
+	return m.elector != nil && m.err == nil && (len(m.over) > 0 || len(m.elector.elected) > 0)
+}
+
+// HasWork reports whether something was submitted that was not taken in yet.
+func (m *Manual) HasWork() bool { return m.intake.len() > 0 }
+
 // ElectionTick lets election.TickMillis pass in the election.
 func (m *Manual) ElectionTick() {
 	if m.elector != nil {

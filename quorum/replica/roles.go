@@ -243,6 +243,9 @@ func (r *Replica) activate(epoch zk.Epoch) {
 	}
 	r.mu.Lock()
 	r.tree.SetLastZxid(max(r.tree.LastZxid(), zk.MakeZxid(epoch, 0)))
+	if r.cfg.Peers != nil {
+		r.tree.SetConfig([]byte(r.cfg.ConfigText), r.cfg.ConfigVersion, r.cfg.Now().UnixMilli())
+	}
 	r.watches = watch.NewManager[Watcher]() // all watchers were clients of an earlier role
 	r.serving = r.term
 	r.mu.Unlock()

@@ -75,16 +75,26 @@ func (m manager) await(text string) string {
 
 func get(t *testing.T, url string) string {
 	t.Helper()
+	code, body := getAny(t, url)
+	if code != http.StatusOK {
+		t.Fatalf("%s: %d\n%s", url, code, body)
+	}
+	return body
+}
+
+// getAny is get for any status.
+func getAny(t *testing.T, url string) (code int, text string) {
+	t.Helper()
 	resp, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s, %v\n%s", url, resp.Status, err, body)
+	if err != nil {
+		t.Fatalf("%s: %v", url, err)
 	}
-	return string(body)
+	return resp.StatusCode, string(body)
 }
 
 func TestARealProcessFromStartToStop(t *testing.T) {

@@ -98,7 +98,8 @@ func clientAddrs(st quorum.Status) map[zk.ServerID]string {
 	}
 	addrs := make(map[zk.ServerID]string)
 	for _, m := range st.Ensemble.Members {
-		addr := Loopback(own)
+		// What listens on all addresses takes IPv4 too, which is how most clients come.
+		addr := Loopback(strings.Replace(own, "[::]:", "0.0.0.0:", 1))
 		if !m.Self {
 			addr = ClientAddress(m.ClientAddr, hostOf(m.PeerAddr), ownHost, ownPort)
 		}

@@ -176,6 +176,16 @@ func TestMembersAreAskedWhereTheyServeClients(t *testing.T) {
 	}
 }
 
+func TestThisServersOwnPortIsAskedByIPv4WhereItTakesThat(t *testing.T) {
+	for listens, want := range map[string]string{"[::]:2181": "127.0.0.1:2181", "0.0.0.0:2181": "127.0.0.1:2181", "[::1]:2181": "[::1]:2181", "192.168.1.3:2181": "192.168.1.3:2181"} {
+		f := follower()
+		f.st.ClientAddrs = []string{listens}
+		if got := clientAddrs(f.st)[1]; got != want {
+			t.Errorf("%s is asked at %s, want %s", listens, got, want)
+		}
+	}
+}
+
 func TestClientAddress(t *testing.T) {
 	for name, test := range map[string]struct{ configured, host, want string }{
 		"given":                             {"10.0.0.2:2182", "b", "10.0.0.2:2182"},

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"html"
 	"net"
 	"net/http"
 	"sync"
@@ -117,9 +118,10 @@ func (s *Server) routes() http.Handler {
 	return mux
 }
 
-func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) index(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	fmt.Fprint(w, "<!doctype html>\n<meta charset=\"utf-8\">\n<title>zkd</title>\n<ul>\n")
+	report := s.report(r.Context())
+	fmt.Fprintf(w, "<!doctype html>\n<meta charset=\"utf-8\">\n<title>zkd</title>\n<pre>\n%s</pre>\n<ul>\n", html.EscapeString(report.Text()))
 	for _, path := range []string{"/status", "/status?format=text", "/readyz?verbose", "/livez?verbose", "/metrics", "/commands", "/version"} {
 		fmt.Fprintf(w, "<li><a href=%q>%s</a>\n", path, path)
 	}

@@ -120,6 +120,7 @@ func TestAMemberAnswersAsInTheGoldenFiles(t *testing.T) {
 	}{
 		"follower.json":             {healthy, "/status"},
 		"follower.txt":              {healthy, "/status?format=text"},
+		"follower.html":             {healthy, "/"},
 		"leader.txt":                {led, "/status?format=text"},
 		"looking.json":              {looking, "/status"},
 		"looking.txt":               {looking, "/status?format=text"},
@@ -244,6 +245,8 @@ func TestVerdicts(t *testing.T) {
 
 func TestWhyNotServing(t *testing.T) {
 	lone, _ := alone()
+	full, _ := alone()
+	full.st.ReadOnlyDisk, full.st.NotServing = true, "the disk is nearly full"
 	elected := follower().st
 	elected.Serving, elected.NotServing = false, "waiting for a quorum of followers"
 	bare := quorum.Status{NotServing: "recovering the log"}
@@ -255,6 +258,7 @@ func TestWhyNotServing(t *testing.T) {
 		"standalone":                    {bare, "recovering the log"},
 		"no reason":                     {quorum.Status{}, "no reason given"},
 		"without a quorum: who and why": {lone.st, Verdict(lone.st)},
+		"with a full disk: the disk":    {full.st, "the disk is nearly full"},
 		"with a leader: what it does":   {elected, "waiting for a quorum of followers"},
 	} {
 		if got := WhyNotServing(test.st); got != test.want {

@@ -15,7 +15,7 @@ func WhyNotServing(st quorum.Status) string {
 	switch e := st.Ensemble; {
 	case st.Serving:
 		return ""
-	case e == nil || e.Leader != 0 || len(away(st)) == 0:
+	case e == nil || e.Leader != 0 || len(away(st)) == 0 || st.ReadOnlyDisk: // a full disk keeps out of the ensemble
 		text := cmp.Or(st.NotServing, "no reason given")
 		if e != nil && e.Sync != "" && !strings.Contains(text, e.Sync) {
 			text += ": " + e.Sync

@@ -184,8 +184,10 @@ func (r *Replica) streamSnapshot(a zab.StreamSnapshot) {
 	if l == nil {
 		return
 	}
-	if r.catchUp(); r.err != nil {
-		return
+	if !r.active { // later the tree is where it should be, and the log may reach beyond what is committed
+		if r.catchUp(); r.err != nil {
+			return
+		}
 	}
 	r.mu.Lock()
 	// At the start of a reign the tree may say e<<32 already, or still the end of the last.

@@ -1,0 +1,265 @@
+package sim
+
+import (
+	"hash/maphash"
+	"slices"
+
+	"zkd/quorum/jute"
+	"zkd/quorum/proto"
+	"zkd/quorum/replica"
+	"zkd/quorum/zk"
+)
+
+type serverID = zk.ServerID
+
+// checks know what has happened, and what must therefore be true.
+type checks struct {
+	w    *World
+	seed maphash.Seed
+
+	leaders map[zk.Epoch]zk.ServerID // who was established
+	states  map[zk.Zxid]state        // what a server that serves had applied
+	txns    map[zk.Zxid]uint64       // what was proposed: a hash of it
+	applied map[zk.ServerID]progress
+
+	acked   zk.Zxid              // newest write that anybody was told of
+	kept    map[string]zk.Zxid   // znodes that were acknowledged and are never deleted
+	keptBy  []string             // the same, in the order of acknowledgement
+	values  map[int32]string     // the register, by version
+	late    []lateWrite          // all znodes that clients wanted to make
+	faulted map[zk.ServerID]bool // disks that have told an error
+	grants  int
+	audits  int
+}
+
+// state is what a server had applied at a zxid.
+type state struct {
+	digest   uint64
+	znodes   int
+	sessions uint64
+	by       *life
+}
+
+type progress struct {
+	l       *life
+	term    replica.Term
+	applied zk.Zxid
+}
+
+// lateWrite is a write that may have been done after its client had gone on to another connection.
+type lateWrite struct {
+	k    *clientConn
+	path string
+}
+
+func (c *checks) init(w *World) {
+	c.w, c.seed = w, maphash.MakeSeed()
+	c.leaders = make(map[zk.Epoch]zk.ServerID)
+	c.states = make(map[zk.Zxid]state)
+	c.txns = make(map[zk.Zxid]uint64)
+	c.applied = make(map[zk.ServerID]progress)
+	c.kept = make(map[string]zk.Zxid)
+	c.values = make(map[int32]string)
+	c.faulted = make(map[zk.ServerID]bool)
+}
+
+// started looks at what a process has found on its disk.
+func (c *checks) started(l *life) {
+	if forgot := l.m.Status().Recovery.Forgot; forgot != "" && !c.faulted[l.s.id] {
+		c.w.fail("server %d, whose disk is honest, says: %s", l.s.id, forgot)
+	}
+}
+
+// sent notes what a leader proposes: one zxid is one txn, for ever.
+func (c *checks) sent(e *end, p *proto.QuorumPacket) {
+	if p.Type == proto.PacketProposal || p.Type == proto.PacketInform {
+		c.txn(e.l, p.Zxid, p.Data)
+	}
+}
+
+// streamed does so for a part of the log, or looks at nothing if it is a snapshot.
+func (c *checks) streamed(e *end, raw []byte) {
+	for d := jute.NewDecoder(raw); d.Len() > 0; {
+		var p proto.QuorumPacket
+		if p.Decode(&d); d.Err() != nil || p.Type != proto.PacketProposal && p.Type != proto.PacketCommit {
+			return
+		}
+		c.sent(e, &p)
+	}
+}
+
+func (c *checks) txn(l *life, z zk.Zxid, data []byte) {
+	h := maphash.Bytes(c.seed, data)
+	if old, ok := c.txns[z]; ok && old != h {
+		c.w.fail("%v sends a txn %v that differs from the one known by this zxid", l, z)
+	}
+	c.txns[z] = h
+}
+
+// afterEvent looks at a process after something has happened to it.
+func (c *checks) afterEvent(l *life) {
+	f := l.m.Facts()
+	w := c.w
+	if f.Current > f.Accepted {
+		w.fail("%v: currentEpoch %d is above acceptedEpoch %d", l, f.Current, f.Accepted)
+	}
+	if f.Durable > f.Logged {
+		w.fail("%v: log durable up to %v, ends at %v", l, f.Durable, f.Logged)
+	}
+	if n := l.stats.DigestMismatches.Load(); n > 0 {
+		w.fail("%v: %d digest mismatches", l, n)
+	}
+	if f.LeaderEpoch != 0 {
+		c.established(l, f.LeaderEpoch)
+	}
+	if !f.Serving {
+		return
+	}
+	if f.Applied > f.Durable && f.Applied.Counter() != 0 {
+		w.fail("%v has applied %v, durable is %v", l, f.Applied, f.Durable)
+	}
+	was := c.applied[l.s.id]
+	if was.l == l && was.term == f.Term {
+		if f.Applied == was.applied {
+			return
+		}
+		if f.Applied < was.applied {
+			w.fail("%v goes back from %v to %v", l, was.applied, f.Applied)
+		}
+	}
+	c.applied[l.s.id] = progress{l, f.Term, f.Applied}
+	c.compare(l, f.Applied)
+}
+
+// compare compares the state of a process with that of the others at the same zxid.
+func (c *checks) compare(l *life, at zk.Zxid) {
+	w := c.w
+	var now state
+	l.m.Read(func(v *replica.View) {
+		t := v.Tree()
+		now = state{digest: t.Digest(), znodes: t.NodeCount(), by: l}
+		for id, timeout := range t.Sessions() {
+			now.sessions ^= maphash.Comparable(c.seed, [2]int64{int64(id), int64(timeout)})
+		}
+		for owner := range t.EphemeralOwners() {
+			if _, ok := t.SessionTimeout(owner); !ok {
+				w.fail("%v at %v: there are ephemeral znodes of session %v, which is not open", l, at, owner)
+			}
+		}
+	})
+	was, ok := c.states[at]
+	switch {
+	case !ok:
+		c.states[at] = now
+	case was.digest != now.digest || was.znodes != now.znodes:
+		w.fail("%v and %v have different znodes at %v: %d and %d, digests %x and %x", was.by, l, at, was.znodes, now.znodes, was.digest, now.digest)
+	case was.sessions != now.sessions:
+		w.fail("%v and %v have different sessions at %v", was.by, l, at)
+	}
+}
+
+// established notes a leader: there is one in an epoch, and it has all that was ever acknowledged.
+func (c *checks) established(l *life, epoch zk.Epoch) {
+	id, ok := c.leaders[epoch]
+	if ok && id != l.s.id {
+		c.w.fail("servers %d and %d both lead in epoch %d", id, l.s.id, epoch)
+	}
+	if ok {
+		return
+	}
+	c.leaders[epoch] = l.s.id
+	l.m.Read(func(v *replica.View) { c.holdsAll(l, v) })
+}
+
+// holdsAll: the tree has each znode that was acknowledged and is never deleted, made by the txn that was.
+func (c *checks) holdsAll(l *life, v *replica.View) {
+	for _, path := range c.keptBy {
+		id, ok := v.Tree().Find(path)
+		if !ok {
+			c.w.fail("%v, at %v, does not have %s, which was acknowledged at %v", l, v.Zxid(), path, c.kept[path])
+			return
+		}
+		if z := v.Tree().Stat(id).Czxid; z != c.kept[path] {
+			c.w.fail("%v has %s from %v, but it was acknowledged at %v", l, path, z, c.kept[path])
+			return
+		}
+	}
+}
+
+// inOrder: nothing that was asked for on a connection is done after something that was asked for, and acknowledged,
+// on a later one of the same session.
+func (c *checks) inOrder(v *replica.View) {
+	for _, late := range c.late {
+		if late.k.boundary == 0 {
+			continue
+		}
+		if id, ok := v.Tree().Find(late.path); ok && v.Tree().Stat(id).Czxid > late.k.boundary {
+			c.w.fail("client %d: %s, asked for on a connection that it had left, was made at %v, behind %v on the one after",
+				late.k.c.id, late.path, v.Tree().Stat(id).Czxid, late.k.boundary)
+		}
+	}
+}
+
+// answered takes in an answer to a client.
+func (c *checks) answered(k *clientConn, v *replica.View, want *wish, o *replica.Outcome) {
+	w := c.w
+	if o.Kind == replica.Barrier {
+		if o.Err == zk.OK && v.Zxid() < want.must {
+			w.fail("%v answers a sync at %v; %v had been acknowledged before it was asked", k.l, v.Zxid(), want.must)
+		}
+		return
+	}
+	if o.Kind != replica.Write || o.Err != zk.OK {
+		return
+	}
+	c.acked = max(c.acked, o.Zxid)
+	c.grants++
+	if want.kept {
+		if _, twice := c.kept[want.path]; twice {
+			w.fail("%s was made twice", want.path)
+		}
+		c.kept[want.path] = o.Zxid
+		c.keptBy = append(c.keptBy, want.path)
+	}
+	if want.op == zk.OpSetData {
+		c.value(k.l, o.Result.Stat.Version, want.value)
+	}
+	if want.op == zk.OpCreateSession {
+		return
+	}
+	for old := k.older; old != nil && old.boundary == 0; old = old.older {
+		old.boundary = o.Zxid
+	}
+}
+
+// value: each version of the register has one value.
+func (c *checks) value(l *life, version int32, value string) {
+	if old, ok := c.values[version]; ok && old != value {
+		c.w.fail("%v: version %d of the register is %q; it was %q", l, version, value, old)
+	}
+	c.values[version] = value
+}
+
+// read looks at the register as a client may.
+func (c *checks) read(k *clientConn, v *replica.View) {
+	if v.Zxid() < k.c.seen {
+		c.w.fail("client %d has seen %v, and reads at %v on %v", k.c.id, k.c.seen, v.Zxid(), k.l)
+	}
+	k.c.seen = v.Zxid()
+	id, ok := v.Tree().Find(register)
+	if !ok {
+		return
+	}
+	version := v.Tree().Stat(id).Version
+	if version > 0 {
+		c.value(k.l, version, string(v.Tree().Data(id)))
+	}
+	if k.watching >= 0 && version != k.watching {
+		c.w.fail("client %d reads version %d of the register without an event since version %d", k.c.id, version, k.watching)
+	}
+}
+
+// honest returns those whose disks have not told an error.
+func (c *checks) honest() []*server {
+	return slices.DeleteFunc(slices.Clone(c.w.servers), func(s *server) bool { return c.faulted[s.id] })
+}

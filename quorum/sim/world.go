@@ -1,0 +1,172 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"zkd/quorum/auth"
+	"zkd/quorum/election"
+	"zkd/quorum/proto"
+	"zkd/quorum/zk"
+)
+
+// Options say what to simulate.
+type Options struct {
+	Seed  uint64
+	Steps int       // events before all faults stop
+	Trace io.Writer // nil for none
+	// Voters and Observers there are; 0 voters leaves both to the seed.
+	Voters, Observers int
+	// Bug is a known bug to be had by the ensemble, so that the checks can be checked.
+	Bug Bug
+}
+
+// tick is the tickTime of the simulated ensemble, and its limits in ticks.
+const (
+	tick      = 200 * time.Millisecond
+	initLimit = 5
+	syncLimit = 4
+)
+
+// World is an ensemble, its clients, and all that may happen to them.
+type World struct {
+	o   Options
+	rng *rand.Rand
+
+	now   time.Duration
+	seq   uint64
+	queue queue
+	steps int
+
+	temper  temper
+	auth    *auth.Auth
+	members election.Members
+	config  string
+	view    zk.View
+	servers []*server // by id, from 1
+	net     network
+	clients []*client
+	checks  checks
+
+	healed  bool
+	failure string
+}
+
+// temper is what kind of world a seed makes: in a calm one much gets committed, in others little lasts.
+type temper struct {
+	faultEvery    time.Duration // between two faults
+	crashOdds     int           // one in so many disk operations is the last before a crash; 0 for none
+	lossOdds      int           // one in so many notifications is lost; 0 for none
+	latency       time.Duration // of links, at most
+	diskLatency   time.Duration // of a sync, at most
+	slow          zk.ServerID   // whose disk is ten times slower
+	clientPause   time.Duration // between two things that a client does, at most
+	snapCount     int
+	prealloc      int64
+	logBytes      int64
+	snapshots     int // one in so many faults is a snapshot instead
+	queueBytes    int // of a link; tiny ones overflow
+	diskFaults    bool
+	shareEphem    int // of 10 nodes made, how many are ephemeral
+	streamLatency time.Duration
+}
+
+func newWorld(o Options) (*World, error) {
+	w := &World{o: o, rng: rand.New(rand.NewPCG(o.Seed, 0x73696d))}
+	a, err := auth.New(auth.Config{DigestEnabled: true, DigestAlg: "SHA1"})
+	if err != nil {
+		return nil, err
+	}
+	w.auth = a
+	w.temper = w.drawTemper()
+	if o.Voters == 0 {
+		w.o.Voters, w.o.Observers = pick(w, 3, 3, 3, 5), w.rng.IntN(2)
+	}
+	var config proto.QuorumConfig
+	var voters []zk.ServerID
+	for i := range w.o.Voters + w.o.Observers {
+		id := zk.ServerID(i + 1)
+		s := newServer(w, id, i >= w.o.Voters)
+		w.servers = append(w.servers, s)
+		config.Servers = append(config.Servers, proto.QuorumServer{
+			ID: id, Observer: s.observer, Addrs: []proto.PeerAddr{{Host: fmt.Sprintf("server%d", id), QuorumPort: 2888, ElectionPort: 3888}},
+		})
+		if !s.observer {
+			voters = append(voters, id)
+		}
+	}
+	w.view = zk.NewView(voters...)
+	w.config = config.String()
+	if w.members, err = election.NewMembers(config, nil); err != nil {
+		return nil, err
+	}
+	w.temper.slow = zk.ServerID(w.rng.IntN(len(w.servers)) + 1)
+	w.net.init(w)
+	w.checks.init(w)
+	for _, s := range w.servers {
+		s.start()
+	}
+	for i := range 2 + w.rng.IntN(3) {
+		w.clients = append(w.clients, newClient(w, i))
+	}
+	w.after(w.temper.faultEvery, w.fault)
+	return w, nil
+}
+
+func (w *World) drawTemper() temper {
+	const ms = time.Millisecond
+	return temper{
+		faultEvery:    pick(w, 200*ms, 800*ms, 2500*ms),
+		crashOdds:     pick(w, 0, 150, 600, 3000),
+		lossOdds:      pick(w, 0, 20, 4),
+		latency:       pick(w, 2*ms, 20*ms, 150*ms),
+		diskLatency:   pick(w, 1*ms, 10*ms, 100*ms),
+		clientPause:   pick(w, 10*ms, 50*ms, 400*ms),
+		snapCount:     pick(w, 8, 40, 100_000),
+		prealloc:      pick(w, int64(0), 4096),
+		logBytes:      pick(w, int64(0), 2048),
+		snapshots:     pick(w, 0, 3, 10),
+		queueBytes:    pick(w, 1<<20, 1<<20, 4096),
+		diskFaults:    w.rng.IntN(3) == 0,
+		shareEphem:    pick(w, 0, 3, 7),
+		streamLatency: pick(w, 5*ms, 300*ms),
+	}
+}
+
+// server returns the server with an id.
+func (w *World) server(id zk.ServerID) *server { return w.servers[id-1] }
+
+func (w *World) tracing() bool { return w.o.Trace != nil }
+
+func (w *World) trace(format string, args ...any) {
+	if w.o.Trace != nil {
+		fmt.Fprintf(w.o.Trace, "%9.3f %s\n", w.now.Seconds(), fmt.Sprintf(format, args...))
+	}
+}
+
+// fail ends the run: something that must always be true is not. The first failure counts.
+func (w *World) fail(format string, args ...any) {
+	if w.failure == "" {
+		w.failure = fmt.Sprintf(format, args...)
+		w.trace("FAILURE: %s", w.failure)
+	}
+}
+
+// Run simulates, and returns what went wrong, or "".
+func Run(o Options) string {
+	w, err := newWorld(o)
+	if err != nil {
+		return err.Error()
+	}
+	for w.steps < o.Steps && w.failure == "" {
+		w.steps++
+		w.step()
+	}
+	if w.failure == "" {
+		w.heal()
+	}
+	return strings.TrimSpace(w.failure)
+}

@@ -284,12 +284,12 @@ func (j *judge) value(f Field) (value []byte, known bool) {
 		}
 		return name(p.Interface), true
 	case InIndex, OutIndex:
-		return host32(indexLoopback), p.Loopback
+		return big32(indexLoopback), p.Loopback
 	case InType, OutType:
 		if p.Loopback {
-			return host16(typeLoopback), true
+			return big16(typeLoopback), true
 		}
-		return host16(typeLoopback), false
+		return big16(typeLoopback), false
 	case Family:
 		if source.Is4() {
 			return []byte{2}, true
@@ -325,11 +325,11 @@ func (j *judge) value(f Field) (value []byte, known bool) {
 		return []byte{flagSYN}, true
 	case State:
 		if p.Answer {
-			return host32(stateEstablished), true
+			return big32(stateEstablished), true
 		}
-		return host32(stateNew), true
+		return big32(stateNew), true
 	case Status:
-		return host32(0), true
+		return big32(0), true
 	case Direction:
 		if p.Answer {
 			return []byte{1}, true
@@ -337,11 +337,11 @@ func (j *judge) value(f Field) (value []byte, known bool) {
 		return []byte{0}, true
 	case DestType:
 		if !incoming {
-			return host32(0), false
+			return big32(0), false
 		}
-		return host32(routeLocal), true
+		return big32(routeLocal), true
 	case SourceRoute:
-		return host32(1), true // a source without a route back could not be answered anyway
+		return []byte{1, 1, 1, 1}, true // a source without a route back could not be answered anyway
 	}
 	return []byte{0}, false
 }
@@ -349,5 +349,5 @@ func (j *judge) value(f Field) (value []byte, known bool) {
 // name returns an interface name as the kernel keeps it.
 func name(s string) []byte { return append([]byte(s), make([]byte, 16-min(len(s), 16))...) }
 
-func host16(n uint16) []byte { return binary.NativeEndian.AppendUint16(nil, n) }
-func host32(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }
+func big16(n uint16) []byte { return binary.BigEndian.AppendUint16(nil, n) }
+func big32(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }

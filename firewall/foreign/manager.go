@@ -90,7 +90,7 @@ func fix(m Manager, o found) (commands []string, keep string) {
 	list := needs(o.flows)
 	switch m {
 	case Firewalld:
-		return firewalld(list), ""
+		return firewalld(list, o.via.Chain), ""
 	case UFW:
 		for _, n := range list {
 			commands = append(commands, ufw(n, o.via.Hook)...)
@@ -172,8 +172,15 @@ func ufw(n need, hook Hook) []string {
 	return list
 }
 
-func firewalld(list []need) []string {
+func firewalld(list []need, chain string) []string {
 	var rules []string
+	zone := "" // the default one
+	if name, ok := strings.CutPrefix(chain, "filter_IN_"); ok {
+		for _, part := range []string{"_pre", "_log", "_deny", "_allow", "_post"} {
+			name = strings.TrimSuffix(name, part)
+		}
+		zone = "--zone=" + name + " "
+	}
 	for _, n := range list {
 		family := "ipv4"
 		if n.v6 {
@@ -189,8 +196,8 @@ func firewalld(list []need) []string {
 		}
 		for _, peer := range n.peers {
 			for _, port := range n.ports {
-				rules = append(rules, fmt.Sprintf(`firewall-cmd --permanent --add-rich-rule='rule family="%s" source address="%s" port port="%d" protocol="tcp" accept'`,
-					family, peer, port))
+				rules = append(rules, fmt.Sprintf(`firewall-cmd --permanent %s--add-rich-rule='rule family="%s" source address="%s" port port="%d" protocol="tcp" accept'`,
+					zone, family, peer, port))
 			}
 		}
 	}

@@ -52,16 +52,15 @@ const (
 	Unclear  Verdict = "unclear" // such as a queue to a program: anything may become of it
 )
 
-// Field is what a match looks at. Values are bytes as the kernel compares them: numbers of the network big-endian,
-// those of the kernel in the order of the host.
+// Field is what a match looks at. Values are bytes, numbers big-endian, compared byte by byte.
 type Field string
 
 const (
 	InName      Field = "iifname" // zero-padded
 	OutName     Field = "oifname"
-	InIndex     Field = "iif" // 4 bytes, host order
+	InIndex     Field = "iif" // 4 bytes
 	OutIndex    Field = "oif"
-	InType      Field = "iiftype" // 2 bytes, host order
+	InType      Field = "iiftype" // 2 bytes
 	OutType     Field = "oiftype"
 	Family      Field = "nfproto"   // 1 byte
 	Protocol    Field = "l4proto"   // 1 byte
@@ -74,11 +73,11 @@ const (
 	SourcePort  Field = "sport"     // 2 bytes
 	DestPort    Field = "dport"     // 2 bytes
 	TCPFlags    Field = "tcp flags" // 1 byte
-	State       Field = "ct state"  // 4 bytes, host order
-	Status      Field = "ct status" // 4 bytes, host order
+	State       Field = "ct state"  // 4 bytes
+	Status      Field = "ct status" // 4 bytes
 	Direction   Field = "ct direction"
-	DestType    Field = "fib daddr type"  // 4 bytes, host order
-	SourceRoute Field = "fib saddr oif"   // 4 bytes, host order; 0 is missing
+	DestType    Field = "fib daddr type"  // 4 bytes
+	SourceRoute Field = "fib saddr oif"   // 4 bytes; 0 is missing
 	Unknown     Field = "something else"  // may match or not
 	Impossible  Field = "other protocols" // never matches what is asked here
 	Anything    Field = "no condition"    // always matches

@@ -101,11 +101,7 @@ func fibField(e *expr.Fib) field {
 	case e.ResultADDRTYPE && e.FlagDADDR && !e.FlagSADDR:
 		return field{name: foreign.DestType, size: 4}
 	case (e.ResultOIF || e.FlagPRESENT) && e.FlagSADDR && !e.FlagDADDR && !e.ResultADDRTYPE:
-		size := 4
-		if e.FlagPRESENT {
-			size = 1
-		}
-		return field{name: foreign.SourceRoute, size: size}
+		return field{name: foreign.SourceRoute, size: 4}
 	}
 	return field{name: foreign.Unknown}
 }
@@ -148,8 +144,8 @@ func xtMatch(e *expr.Match) []foreign.Match {
 		switch e.Name {
 		case "multiport":
 			return multiport(*info)
-		case "icmp", "icmp6", "udp":
-			return []foreign.Match{{Field: foreign.Impossible}}
+		case "icmp", "icmp6", "sctp", "dccp", "ah", "esp", "rt", "frag", "hbh", "dst", "mh", "ipv6header":
+			return []foreign.Match{{Field: foreign.Impossible}} // another protocol, or a header that plain TCP does not have
 		}
 	case *xt.Udp:
 		return []foreign.Match{{Field: foreign.Impossible}}

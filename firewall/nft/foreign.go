@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"os"
 	"slices"
 	"strings"
@@ -220,7 +221,31 @@ func (t *translator) rule(raw rawRule) foreign.Rule {
 			match(unknown)
 		}
 	}
+	for i, m := range r.Matches {
+		r.Matches[i].Mask, r.Matches[i].Spans = portable(m.Field, m.Mask), slices.Clone(m.Spans)
+		for j, s := range m.Spans {
+			r.Matches[i].Spans[j] = foreign.Span{From: portable(m.Field, s.From), To: portable(m.Field, s.To)}
+		}
+	}
+	if m := r.Map; m != nil {
+		m.Mask, m.Cases = portable(m.Field, m.Mask), slices.Clone(m.Cases)
+		for i, c := range m.Cases {
+			m.Cases[i].Span = foreign.Span{From: portable(m.Field, c.From), To: portable(m.Field, c.To)}
+		}
+	}
 	return r
+}
+
+// portable returns a number that the kernel keeps in the order of the host as big-endian.
+func portable(f foreign.Field, value []byte) []byte {
+	switch f {
+	case foreign.InIndex, foreign.OutIndex, foreign.InType, foreign.OutType, foreign.State, foreign.Status, foreign.DestType:
+		value = slices.Clone(value)
+		if binary.NativeEndian.Uint16([]byte{0, 1}) != 1 {
+			slices.Reverse(value)
+		}
+	}
+	return value
 }
 
 // known returns m, or that nothing is known if the field is not, or is shorter than the value.

@@ -25,6 +25,15 @@ func newHosts(t *testing.T) hosts {
 	h.zkd.Link("lan0", h.lan, "zkd0")
 	h.zkd.Addr("lan0", "10.1.0.1/24", "fd00:1::1/64")
 	h.lan.Addr("zkd0", "10.1.0.2/24", "10.1.0.3/24", "192.0.2.9/32", "fd00:1::2/64", "fd00:1::3/64", "2001:db8::9/128")
+	// Neighbours are known: a rule that shuts ICMPv6 would otherwise seem to shut TCP.
+	h.zkd.Run("ip", "link", "set", "lan0", "address", "02:00:00:00:00:01")
+	h.lan.Run("ip", "link", "set", "zkd0", "address", "02:00:00:00:00:02")
+	for _, a := range []string{"10.1.0.2", "10.1.0.3", "fd00:1::2", "fd00:1::3"} {
+		h.zkd.Run("ip", "neighbour", "replace", a, "lladdr", "02:00:00:00:00:02", "dev", "lan0", "nud", "permanent")
+	}
+	for _, a := range []string{"10.1.0.1", "fd00:1::1"} {
+		h.lan.Run("ip", "neighbour", "replace", a, "lladdr", "02:00:00:00:00:01", "dev", "zkd0", "nud", "permanent")
+	}
 	h.zkd.Run("ip", "route", "add", "default", "via", "10.1.0.2")
 	h.zkd.Run("ip", "-6", "route", "add", "default", "via", "fd00:1::2")
 	for _, port := range []string{"2181", "2888", "3888", "8080", "22"} {

@@ -19,6 +19,7 @@ import (
 // ensemble is servers in this process, each with a disk in memory, that talk over loopback.
 type ensemble struct {
 	t       *testing.T
+	net     *switchboard
 	configs []quorum.Config
 	servers []*quorum.Server // nil while stopped
 }
@@ -33,8 +34,9 @@ func freePort(t *testing.T) uint16 {
 	return uint16(l.Addr().(*net.TCPAddr).Port)
 }
 
-// newEnsemble starts voters and, behind them, observers.
-func newEnsemble(t *testing.T, voters, observers int) *ensemble {
+// newEnsemble starts voters and, behind them, observers. change, if not nil, may change the configuration of
+// each before.
+func newEnsemble(t *testing.T, voters, observers int, change func(i int, cfg *quorum.Config)) *ensemble {
 	t.Helper()
 	var c proto.QuorumConfig
 	for i := range voters + observers {
@@ -43,14 +45,18 @@ func newEnsemble(t *testing.T, voters, observers int) *ensemble {
 			Addrs: []proto.PeerAddr{{Host: "127.0.0.1", QuorumPort: freePort(t), ElectionPort: freePort(t)}},
 		})
 	}
-	e := &ensemble{t: t, servers: make([]*quorum.Server, voters+observers)}
+	e := &ensemble{t: t, net: newSwitchboard(), servers: make([]*quorum.Server, voters+observers)}
 	for i := range c.Servers {
 		cfg := config(vfs.NewMem())
 		cfg.ID, cfg.Ensemble = zk.ServerID(i+1), c
 		cfg.TickTime = 100 * time.Millisecond
+		cfg.MinSessionTimeout, cfg.Network = 200*time.Millisecond, e.net.network(cfg.ID)
 		if os.Getenv("ZKD_TEST_LOG") != "" {
 			log, _ := zap.NewDevelopment()
 			cfg.Logger = log.Named(fmt.Sprint(i + 1))
+		}
+		if change != nil {
+			change(i, &cfg)
 		}
 		e.configs = append(e.configs, cfg)
 	}
@@ -108,7 +114,7 @@ func (e *ensemble) client(i int) *rawclient.Client {
 }
 
 func TestThreeServersAreOneService(t *testing.T) {
-	e := newEnsemble(t, 3, 1)
+	e := newEnsemble(t, 3, 1, nil)
 	leader := e.await()
 	for i := range e.servers {
 		c := e.client(i)
@@ -147,13 +153,28 @@ func TestThreeServersAreOneService(t *testing.T) {
 	if _, _, err := c.GetData(fmt.Sprintf("/after%d", next), false); err != nil {
 		t.Error(err)
 	}
-	digest := e.servers[0].Status().Digest
+	e.checkEqual()
+}
+
+// checkEqual waits until all servers have applied the same, and compares their trees.
+func (e *ensemble) checkEqual() {
+	e.t.Helper()
+	var first quorum.Status
+	eventually(e.t, "all servers have applied the same", func() bool {
+		first = e.servers[0].Status()
+		for _, s := range e.servers {
+			if st := s.Status(); st.LastZxid != first.LastZxid {
+				return false
+			}
+		}
+		return true
+	})
 	for i, s := range e.servers {
-		if st := s.Status(); st.Digest != digest {
-			t.Errorf("server %d has digest %d, server 1 %d", i+1, st.Digest, digest)
+		if st := s.Status(); st.Digest != first.Digest || st.Znodes != first.Znodes {
+			e.t.Errorf("server %d has digest %d of %d znodes, server 1 %d of %d", i+1, st.Digest, st.Znodes, first.Digest, first.Znodes)
 		}
 		if n := s.Stats().DigestMismatches.Load(); n != 0 {
-			t.Errorf("server %d has seen %d digest mismatches", i+1, n)
+			e.t.Errorf("server %d has seen %d digest mismatches", i+1, n)
 		}
 	}
 }

@@ -203,7 +203,6 @@ func (s *Server) Version() string {
 	return compatibleVersion + "-zkd-" + s.cfg.Version + ", built on " + buildDate()
 }
 
-
 // confText is the conf command's answer: the keys of zoo.cfg that ZooKeeper prints.
 func (s *Server) confText() string {
 	c := &s.cfg

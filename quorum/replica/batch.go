@@ -96,18 +96,6 @@ func (r *Replica) propose() {
 	r.tellLost()
 }
 
-// hold keeps a request back if its session waits for a sync, and reports whether it does.
-func (r *Replica) hold(req *Request) bool {
-	if len(r.held) == 0 || req.Origin == nil && req.link == 0 {
-		return false
-	}
-	held, waits := r.held[req.Session]
-	if waits {
-		r.held[req.Session] = append(held, *req)
-	}
-	return waits
-}
-
 // broadcast hands a batch to the protocol and returns its empty memory.
 func (r *Replica) broadcast(batch []zab.Txn) []zab.Txn {
 	if len(batch) == 0 {

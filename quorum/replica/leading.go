@@ -31,11 +31,7 @@ type leaderState struct {
 	batch    []zab.Txn
 	slab     []byte // where txns are encoded; those in flight are views of it, or of earlier ones
 
-	// A sync is answered once a quorum has confirmed that this is still the leader. Until then later
-	// requests of its session are held, so that they are answered behind it, here and on a Java learner.
-	barriers    map[uint64]Request
-	lastBarrier uint64
-	held        map[zk.SessionID][]Request
+	barrierState
 }
 
 // actLeader does an action of a leader.
@@ -241,38 +237,6 @@ func (r *Replica) touch(link zab.LinkID, data []byte) {
 			r.holder(t.Session).heard = now
 		}
 	}
-}
-
-// askBarrier takes in a sync.
-func (r *Replica) askBarrier(req *Request) {
-	r.lastBarrier++
-	r.barriers[r.lastBarrier] = *req
-	if req.Session != 0 {
-		r.held[req.Session] = nil
-	}
-	r.step(zab.Barrier{Link: req.link, ID: r.lastBarrier})
-}
-
-// barrierDone answers a sync, and lets go what was held behind it.
-func (r *Replica) barrierDone(id uint64) {
-	req, ok := r.barriers[id]
-	if !ok {
-		return
-	}
-	delete(r.barriers, id)
-	if req.ask != nil {
-		req.ask()
-		return
-	}
-	if req.Origin != nil {
-		r.mu.Lock()
-		out := Outcome{Kind: Barrier, Op: req.Op, Session: req.Session, Cxid: req.Cxid, Zxid: r.tree.LastZxid()}
-		r.tell(req.Origin, &out)
-		r.mu.Unlock()
-	}
-	held := r.held[req.Session]
-	delete(r.held, req.Session)
-	r.incoming = append(held, r.incoming...)
 }
 
 // catchUp applies what the log holds beyond the tree: what a leader begins with is its history.

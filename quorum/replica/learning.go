@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -14,7 +15,7 @@ import (
 // learnerState is what only a learner has.
 type learnerState struct {
 	// forwarded are the writes that the leader has been asked for, in the order of asking, which is that of
-	// their txns. asked counts them by session.
+	// the txns of each session: a leader may keep back one session's, behind a sync. asked counts them by session.
 	forwarded []Request
 	asked     map[zk.SessionID]int
 	syncs     []Request                  // in the order of asking
@@ -64,7 +65,7 @@ func (r *Replica) forward() {
 		switch {
 		case req.Origin == nil:
 			// The server's own requests are a leader's.
-		case req.Term != r.term, r.moved(req):
+		case req.Term != r.term, req.Kind != Attach && r.moved(req):
 			r.lose(req.Origin) // its session has another connection by now
 		case req.Kind == Attach:
 			if r.attaches == nil {
@@ -126,39 +127,38 @@ func (r *Replica) follow(txns []zab.Txn) {
 	r.tellLost()
 }
 
-// takeForwarded returns the request that a txn comes of, if it was asked for here. Txns come in the order of
-// asking; what was asked before has been lost on the way, and its connection is given up.
+// takeForwarded returns the request that a txn comes of, if it was asked for here. Txns of a session come in
+// the order of asking; what it asked for before has been lost on the way, and its connection is given up.
 func (r *Replica) takeForwarded(h *proto.TxnHeader) (req Request, ok bool) {
-	if len(r.forwarded) == 0 {
+	if r.asked[h.ClientID] == 0 {
 		return Request{}, false
 	}
-	if head := &r.forwarded[0]; head.Session != h.ClientID || head.Cxid != h.Cxid {
-		if r.asked[h.ClientID] == 0 {
-			return Request{}, false
-		}
-		at := -1
-		for i := range r.forwarded {
-			if f := &r.forwarded[i]; f.Session == h.ClientID && f.Cxid == h.Cxid {
-				at = i
-				break
-			}
-		}
-		if at < 0 {
-			return Request{}, false // asked for by way of another server, before the session came here
-		}
-		r.log.Warn("the leader has passed over requests: their clients are disconnected", zap.Int("requests", at))
-		for range at {
-			lost := r.popForwarded()
-			r.lose(lost.Origin)
-		}
+	at := slices.IndexFunc(r.forwarded, func(f Request) bool { return f.Session == h.ClientID && f.Cxid == h.Cxid })
+	if at < 0 {
+		return Request{}, false // asked for by way of another server, before the session came here
 	}
-	return r.popForwarded(), true
+	for i := 0; i < at; {
+		if r.forwarded[i].Session != h.ClientID {
+			i++
+			continue
+		}
+		r.log.Warn("the leader has passed over a request: its client is disconnected", zap.Stringer("session", h.ClientID))
+		lost := r.removeForwarded(i)
+		r.lose(lost.Origin)
+		at--
+	}
+	return r.removeForwarded(at), true
 }
 
-func (r *Replica) popForwarded() Request {
-	req := r.forwarded[0]
-	r.forwarded[0] = Request{}
-	if r.forwarded = r.forwarded[1:]; len(r.forwarded) == 0 {
+func (r *Replica) removeForwarded(at int) Request {
+	req := r.forwarded[at]
+	if at == 0 {
+		r.forwarded[0] = Request{}
+		r.forwarded = r.forwarded[1:]
+	} else {
+		r.forwarded = slices.Delete(r.forwarded, at, at+1)
+	}
+	if len(r.forwarded) == 0 {
 		r.forwarded = nil
 	}
 	if r.asked[req.Session]--; r.asked[req.Session] <= 0 {

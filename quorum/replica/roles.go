@@ -275,7 +275,8 @@ func (r *Replica) beginReign() {
 		r.tracker.Add(id, timeout, now) // every known session gets a full timeout
 	}
 	r.barriers = make(map[uint64]Request)
-	r.held = make(map[zk.SessionID][]Request)
+	r.held = make(map[zk.SessionID]heldBack)
+	r.heldSyncs = make(map[zab.LinkID][]zk.SessionID)
 	r.nextReap = r.cfg.Now().Add(r.cfg.ReapInterval)
 	r.removeOrphans()
 }
@@ -377,9 +378,9 @@ func (r *Replica) loseAll() {
 	for _, b := range r.barriers {
 		r.lose(b.Origin)
 	}
-	for _, requests := range r.held {
-		for i := range requests {
-			r.lose(requests[i].Origin)
+	for _, h := range r.held {
+		for i := range h.requests {
+			r.lose(h.requests[i].Origin)
 		}
 	}
 	for i := range r.incoming {
@@ -437,11 +438,12 @@ func (r *Replica) Received(term Term, l Link, packets []proto.QuorumPacket) {
 		r.step(zab.Received{Link: id, Packets: packets})
 		r.heard()
 	}
-	r.release(len(packets) <= inlinePackets)
+	r.release(r.role == learning && len(packets) <= inlinePackets)
 }
 
-// inlinePackets is how many packets at most came with one read where nothing else seems to go on: the
-// link's goroutine then syncs the log itself, since it would only wait for the answer.
+// inlinePackets is how many packets at most came with one read where nothing else seems to go on: a learner's
+// link then syncs the log itself, since it would only wait for what follows from that. A leader's must not:
+// the acknowledgement that makes up for a slow disk may be what it reads next.
 const inlinePackets = 2
 
 // Streamed takes in that a stream is in the hands of the link.

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"zkd/quorum/prep"
 	"zkd/quorum/zab"
 	"zkd/quorum/zk"
 )

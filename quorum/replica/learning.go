@@ -133,8 +133,11 @@ func (r *Replica) takeForwarded(h *proto.TxnHeader) (req Request, ok bool) {
 	if r.asked[h.ClientID] == 0 {
 		return Request{}, false
 	}
-	at := slices.IndexFunc(r.forwarded, func(f Request) bool { return f.Session == h.ClientID && f.Cxid == h.Cxid })
-	if at < 0 {
+	at := 0
+	for at < len(r.forwarded) && (r.forwarded[at].Session != h.ClientID || r.forwarded[at].Cxid != h.Cxid) {
+		at++
+	}
+	if at == len(r.forwarded) {
 		return Request{}, false // asked for by way of another server, before the session came here
 	}
 	for i := 0; i < at; {

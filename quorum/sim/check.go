@@ -77,13 +77,11 @@ func (c *checks) sent(e *end, p *proto.QuorumPacket) {
 	}
 }
 
-// streamed does so for a part of the log, or looks at nothing if it is a snapshot.
+// streamed does so for a part of the log.
 func (c *checks) streamed(e *end, raw []byte) {
 	for d := jute.NewDecoder(raw); d.Len() > 0; {
 		var p proto.QuorumPacket
-		if p.Decode(&d); d.Err() != nil || p.Type != proto.PacketProposal && p.Type != proto.PacketCommit {
-			return
-		}
+		p.Decode(&d)
 		c.sent(e, &p)
 	}
 }

@@ -257,9 +257,10 @@ func (k *clientConn) lostSession() {
 
 // Lost implements replica.Origin and replica.Owner.
 func (k *clientConn) Lost() {
-	if k.l.dead {
+	if k.l.dead || k.over {
 		return
 	}
+	k.c.w.trace("client %d loses its connection with %v", k.c.id, k.l)
 	k.over = true
 	if k.c.conn == k {
 		k.c.conn = nil
@@ -272,7 +273,7 @@ func (k *clientConn) Flush() {}
 // Applied implements replica.Origin.
 func (k *clientConn) Applied(v *replica.View, o *replica.Outcome) bool {
 	w := k.c.w
-	if k.l.dead || k.left {
+	if k.l.dead || k.left || k.over {
 		return false
 	}
 	if len(k.queue) == 0 {
@@ -287,9 +288,6 @@ func (k *clientConn) Applied(v *replica.View, o *replica.Outcome) bool {
 	}
 	w.trace("client %d on %v: %v %s, cxid %d: %v at %v", k.c.id, k.l, o.Op, want.path, want.cxid, o.Err, o.Zxid)
 	w.checks.answered(k, v, &want, o)
-	if k.over {
-		return false
-	}
 	switch {
 	case o.Kind == replica.Attach || o.Op == zk.OpCreateSession:
 		k.opened(o)

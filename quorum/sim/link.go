@@ -52,6 +52,7 @@ type end struct {
 	got, sent int64
 	joined    bool             // a leader's end: the learner has introduced itself
 	last      proto.PacketType // received
+	lastSent  proto.PacketType
 
 	dropped  bool // by the replica
 	vanished bool // the other end hears of it
@@ -112,6 +113,7 @@ func (e *end) Send(packets ...proto.QuorumPacket) bool {
 		}
 		p.Data = slices.Clone(p.Data)
 		w.checks.sent(e, &p)
+		e.lastSent = p.Type
 		e.unflushed = append(e.unflushed, item{packet: p})
 		if e.queued += 24 + len(p.Data); e.queued > w.temper.queueBytes && !w.healed {
 			e.vanished = true
@@ -234,7 +236,9 @@ func (p *pipe) write(stream func(io.Writer) error) {
 	p.streaming = false
 	p.waiting = p.waiting[1:]
 	e.sent += int64(b.Len())
-	e.l.w.checks.streamed(e, b.Bytes())
+	if e.lastSent != proto.PacketSnap {
+		e.l.w.checks.streamed(e, b.Bytes())
+	}
 	p.flight = append(p.flight, item{raw: b.Bytes(), at: e.l.w.now + e.l.w.net.latency()})
 	e.l.m.Streamed(e.term, e)
 	p.pump()

@@ -113,14 +113,16 @@ func (p Policy) ports() ([]port, error) {
 	return list, nil
 }
 
+// IsOwnTable reports whether a table of family inet is one of zkd's, this server's or that of another
+// server on the host.
+func IsOwnTable(name string) bool {
+	instance, ok := strings.CutPrefix(name, DefaultTable+"_")
+	return name == DefaultTable || ok && instance != "" && strings.Trim(instance, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
 // checkTable refuses names that could be the table of another program.
 func checkTable(name string) error {
-	rest, ok := strings.CutPrefix(name, DefaultTable)
-	if ok && rest != "" {
-		rest, ok = strings.CutPrefix(rest, "_")
-		ok = ok && rest != ""
-	}
-	if !ok || len(name) > 31 || strings.Trim(rest, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+	if !IsOwnTable(name) || len(name) > 31 {
 		return fmt.Errorf("firewall: table %q: must be %s or %[2]s_ with lower-case letters, digits and _ behind it, at most 31 in all", name, DefaultTable)
 	}
 	return nil

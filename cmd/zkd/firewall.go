@@ -195,7 +195,7 @@ Exit status: 0 nothing shuts a port for certain, 1 something does, 77 permission
 			if err != nil {
 				return err
 			}
-			view, err := new(nft.Netfilter).Foreign(cmd.Context(), keeper.Own)
+			view, err := new(nft.Netfilter).Foreign(cmd.Context())
 			if err != nil {
 				return err
 			}

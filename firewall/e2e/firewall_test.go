@@ -12,9 +12,7 @@ import (
 	"testing"
 
 	"zkd/firewall/foreign"
-	_ "zkd/firewall/keeper" // of which the program is made: go test must not take the result of an older one
 	"zkd/firewall/netlab"
-	_ "zkd/firewall/nft"
 )
 
 // bin is the directory of the program, built once for all tests.

@@ -136,7 +136,7 @@ func (k *kernel) Watch(ctx context.Context, table string, changed func()) error 
 	return nil
 }
 
-func (k *kernel) Foreign(_ context.Context, own func(string) bool) (foreign.View, error) {
+func (k *kernel) Foreign(context.Context) (foreign.View, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.view, k.fail

@@ -30,8 +30,9 @@ const (
 	pollEvery    = 5 * time.Second
 	resolveEvery = 30 * time.Second
 	// resolveSoon is used while a name has never been resolved, and after Poke.
-	resolveSoon  = 2 * time.Second
-	foreignEvery = time.Minute
+	resolveSoon = 2 * time.Second
+	// foreignEvery is rare: others may have tens of thousands of rules.
+	foreignEvery = 5 * time.Minute
 	// settle lets a change of many steps end before it is looked at. A loss must be mended within a second.
 	settle = 50 * time.Millisecond
 	// rewatch is the pause before listening again where it broke.
@@ -61,6 +62,7 @@ type Keeper struct {
 	status atomic.Pointer[Status]
 
 	changed    chan struct{} // something happened to the table
+	others     chan struct{} // perhaps something happened to the rules of others
 	poke       chan struct{} // names are to be resolved soon
 	cancel     context.CancelFunc
 	goroutines sync.WaitGroup
@@ -79,7 +81,7 @@ func Start(ctx context.Context, cfg Config, deps Deps) (*Keeper, error) {
 	k := &Keeper{
 		deps: deps, log: deps.Log, cfg: cfg.withDefaults(),
 		planner: Planner{Resolver: deps.Resolver, Interfaces: deps.Interfaces},
-		changed: make(chan struct{}, 1), poke: make(chan struct{}, 1),
+		changed: make(chan struct{}, 1), poke: make(chan struct{}, 1), others: make(chan struct{}, 1),
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -92,11 +94,11 @@ func Start(ctx context.Context, cfg Config, deps Deps) (*Keeper, error) {
 			return nil, err
 		}
 	}
-	k.lookForForeign(ctx)
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	k.cancel = cancel
 	k.goroutines.Go(func() { k.loop(run) })
 	k.goroutines.Go(func() { k.watch(run) })
+	k.goroutines.Go(func() { k.watchForeign(run) })
 	return k, nil
 }
 
@@ -150,9 +152,12 @@ func (k *Keeper) update(ctx context.Context, cfg Config) error {
 }
 
 // Poke says that a member could not be reached: its name may have another address by now.
-func (k *Keeper) Poke() {
+func (k *Keeper) Poke() { prompt(k.poke) }
+
+// prompt does not wait: who listens has been told before, or is told now.
+func prompt(c chan struct{}) {
 	select {
-	case k.poke <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -287,6 +292,7 @@ func (k *Keeper) check(ctx context.Context) {
 		return
 	}
 	k.putBack++
+	prompt(k.others) // who did this may have made rules of its own
 	k.log.Warn("firewall rules were changed by somebody and are put back", zap.String("table", k.cfg.Table), zap.Strings("changes", changes))
 }
 

@@ -3,12 +3,10 @@ package keeper
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
-	"zkd/firewall"
 	"zkd/firewall/foreign"
 )
 
@@ -16,8 +14,6 @@ import (
 func (k *Keeper) loop(ctx context.Context) {
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
-	others := time.NewTicker(foreignEvery)
-	defer others.Stop()
 	resolve := time.NewTimer(nextResolve(k.unresolved()))
 	defer resolve.Stop()
 	settled := time.NewTimer(0)
@@ -46,11 +42,6 @@ func (k *Keeper) loop(ctx context.Context) {
 		case <-resolve.C:
 			hurried = k.resolve(ctx)
 			resolve.Reset(nextResolve(hurried))
-		case <-others.C:
-			k.mu.Lock()
-			k.lookForForeign(ctx)
-			k.publish()
-			k.mu.Unlock()
 		}
 	}
 }
@@ -79,12 +70,7 @@ func (k *Keeper) watch(ctx context.Context) {
 		k.endWatch = end
 		k.mu.Unlock()
 		if active {
-			err := k.deps.Kernel.Watch(one, table, func() {
-				select {
-				case k.changed <- struct{}{}:
-				default:
-				}
-			})
+			err := k.deps.Kernel.Watch(one, table, func() { prompt(k.changed) })
 			if one.Err() != nil { // the table is another one now, or all is over
 				continue
 			}
@@ -101,31 +87,45 @@ func (k *Keeper) watch(ctx context.Context) {
 	}
 }
 
-// lookForForeign looks for rules of others that shut our ports; k.mu is held, or nobody else is there yet.
-func (k *Keeper) lookForForeign(ctx context.Context) {
-	if k.cfg.Mode == Off {
-		k.foreign, k.foreignError = nil, ""
-		return
-	}
-	view, err := k.deps.Kernel.Foreign(ctx, Own)
-	if ctx.Err() != nil {
-		return
-	}
-	if err != nil {
-		k.foreign, k.foreignError = nil, err.Error()
-		return
-	}
-	found := foreign.Check(view, k.plan.Flows())
-	for _, f := range found {
-		if !f.Certain || slices.ContainsFunc(k.foreign, func(o foreign.Finding) bool { return o.Text == f.Text }) {
-			continue
+// watchForeign looks for rules of others that shut our ports, until ctx ends.
+func (k *Keeper) watchForeign(ctx context.Context) {
+	every := time.NewTicker(foreignEvery)
+	defer every.Stop()
+	for ctx.Err() == nil {
+		k.lookForForeign(ctx)
+		select {
+		case <-ctx.Done():
+		case <-every.C:
+		case <-k.others:
 		}
-		k.log.Warn("rules of another program shut ports of zkd", zap.String("found", f.Text), zap.Strings("fix", f.Fix), zap.String("keep", f.Keep))
 	}
-	k.foreign, k.foreignError = found, ""
 }
 
-// Own reports whether a table of family inet is one of zkd's, this server's or another instance's.
-func Own(table string) bool {
-	return table == firewall.DefaultTable || strings.HasPrefix(table, firewall.DefaultTable+"_")
+// lookForForeign does not hold k.mu while it reads: that may take long, and membership does not wait for it.
+func (k *Keeper) lookForForeign(ctx context.Context) {
+	k.mu.Lock()
+	plan, off := k.plan, k.cfg.Mode == Off
+	k.mu.Unlock()
+	var found []foreign.Finding
+	failure := ""
+	if !off {
+		view, err := k.deps.Kernel.Foreign(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			failure = err.Error()
+		} else {
+			found = foreign.Check(view, plan.Flows())
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, f := range found {
+		if f.Certain && !slices.ContainsFunc(k.foreign, func(o foreign.Finding) bool { return o.Text == f.Text }) {
+			k.log.Warn("rules of another program shut ports of zkd", zap.String("found", f.Text), zap.Strings("fix", f.Fix), zap.String("keep", f.Keep))
+		}
+	}
+	k.foreign, k.foreignError = found, failure
+	k.publish()
 }

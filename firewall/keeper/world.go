@@ -9,7 +9,8 @@ import (
 	"zkd/firewall/foreign"
 )
 
-// Kernel holds the rules, as *nft.Netfilter does. Calls come one at a time, but for Watch, which runs beside them.
+// Kernel holds the rules, as *nft.Netfilter does. Calls come one at a time, but for Watch and Foreign, which
+// run beside them.
 type Kernel interface {
 	// Apply makes rs the whole content of its table, atomically.
 	Apply(ctx context.Context, rs firewall.Ruleset) error
@@ -21,8 +22,8 @@ type Kernel interface {
 	// Watch calls changed when it begins and whenever the table may have changed, until ctx ends, with
 	// nil, or it cannot.
 	Watch(ctx context.Context, table string, changed func()) error
-	// Foreign returns the rules of everybody else: own says which tables are zkd's.
-	Foreign(ctx context.Context, own func(table string) bool) (foreign.View, error)
+	// Foreign returns the rules of everybody else.
+	Foreign(ctx context.Context) (foreign.View, error)
 }
 
 // Resolver finds the addresses of names, as *net.Resolver does.

@@ -14,6 +14,7 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
+	"zkd/firewall"
 	"zkd/firewall/foreign"
 )
 
@@ -24,9 +25,9 @@ const (
 	configuredFile = "/etc/nftables.conf"
 )
 
-// Foreign returns the chains of all other tables that see the packets of this host, and what else there
-// is to know of other firewalls. own reports which tables of family inet are zkd's.
-func (n *Netfilter) Foreign(ctx context.Context, own func(table string) bool) (foreign.View, error) {
+// Foreign returns the chains of all tables but zkd's that see the packets of this host, and what else there
+// is to know of other firewalls.
+func (n *Netfilter) Foreign(ctx context.Context) (foreign.View, error) {
 	v := foreign.View{
 		Legacy4: lines(legacyTables4), Legacy6: lines(legacyTables6), Configured: configured(readFile(configuredFile)),
 	}
@@ -55,7 +56,7 @@ func (n *Netfilter) Foreign(ctx context.Context, own func(table string) bool) (f
 	t := translator{conn: c, sets: make(map[setName]*setContent)}
 	for _, ch := range chains {
 		f := familyName(ch.Table.Family)
-		if f == "" || f == "inet" && own(ch.Table.Name) {
+		if f == "" || f == "inet" && firewall.IsOwnTable(ch.Table.Name) {
 			continue
 		}
 		out := foreign.Chain{Family: f, Table: ch.Table.Name, Name: ch.Name}

@@ -14,9 +14,6 @@ import (
 	"zkd/firewall/foreign"
 )
 
-// own says that no table but zkd's is left out.
-func own(table string) bool { return table == "zkd" }
-
 // What is foretold of rules of others is what happens to real packets.
 func TestForeignRulesAreForetoldAsTheyAct(t *testing.T) {
 	h := newHosts(t)
@@ -58,7 +55,7 @@ func TestForeignRulesAreForetoldAsTheyAct(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h.zkd.Nft("table inet other\ndelete table inet other\ntable inet other {\n" + rules + "\n}\n")
-			view, err := n.Foreign(t.Context(), own)
+			view, err := n.Foreign(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,7 +101,7 @@ func TestConditionsThatAreNotKnown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h.zkd.Nft("flush ruleset\ntable inet other { chain i { type filter hook input priority 0; policy accept; " + rule + "; }; }\n")
-			view, err := n.Foreign(t.Context(), own)
+			view, err := n.Foreign(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

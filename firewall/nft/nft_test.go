@@ -1,7 +1,6 @@
 package nft
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -9,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"zkd/firewall"
 	"zkd/firewall/netlab"
@@ -226,43 +224,5 @@ func TestErrorsSayWhatIsMissing(t *testing.T) {
 	}
 	if err := explain("open", syscall.EBUSY); errors.Is(err, firewall.ErrUnsupported) || errors.Is(err, firewall.ErrPermission) {
 		t.Errorf("EBUSY became %v", err)
-	}
-}
-
-// A change is told of, whoever makes it; the tables of others are not.
-func TestWatchHearsOfTheTable(t *testing.T) {
-	ns := netlab.New(t)
-	n := &Netfilter{Namespace: ns.FD()}
-	rs := build(t, policy())
-	apply(t, n, rs)
-	ctx, cancel := context.WithCancel(t.Context())
-	heard := make(chan struct{}, 1000)
-	ended := make(chan error, 1)
-	go func() { ended <- n.Watch(ctx, "zkd", func() { heard <- struct{}{} }) }()
-	<-heard // it listens
-	for _, command := range []string{"add element inet zkd members4 { 10.7.7.7 }", "insert rule inet zkd input drop", "flush ruleset"} {
-		ns.Nft(command)
-		<-heard
-		apply(t, n, rs)
-		// What we do is heard too; the last of it is the last thing to wait for.
-		for quiet := false; !quiet; {
-			select {
-			case <-heard:
-			case <-time.After(200 * time.Millisecond):
-				quiet = true
-			}
-		}
-	}
-	ns.Nft("table inet other { set s { type ipv4_addr; elements = { 10.0.0.1 } }; }\ntable ip zkd { chain c { accept; }; }")
-	ns.Nft("add element inet zkd members4 { 10.7.7.8 }") // comes after them
-	<-heard
-	select {
-	case <-heard:
-		t.Error("the tables of others were heard of")
-	default:
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
 	}
 }

@@ -65,6 +65,16 @@ func (h *history) newest(z zk.Zxid) (at zk.Zxid, record, ok bool) {
 	return h.floor, false, true
 }
 
+// between returns the records above low, up to and with high.
+func (h *history) between(low, high zk.Zxid) (runs []run) {
+	for _, u := range h.runs {
+		if u = (run{max(u.first, low+1), min(u.last, high)}); u.first <= u.last {
+			runs = append(runs, u)
+		}
+	}
+	return runs
+}
+
 // Last implements zab.History: the log ends there, or the snapshot that reaches further.
 func (h *history) Last() zk.Zxid { return h.r.txlog.Last() }
 

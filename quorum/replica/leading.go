@@ -38,7 +38,10 @@ type leaderState struct {
 func (r *Replica) actLeader(a zab.Action) {
 	switch a := a.(type) {
 	case zab.Deliver:
+		made := madeAt(a.Txns[0].Data)
+		r.age(r.stats.QuorumAckMillis.Observe, made)
 		r.deliver(a.Txns[len(a.Txns)-1].Zxid)
+		r.age(r.stats.PropagationMillis.Observe, made)
 	case zab.Close:
 		if l := r.links[a.Link]; l != nil {
 			r.log.Warn("learner is let go", zap.Int64("peer", int64(a.Server)), zap.String("reason", string(a.Reason)), zap.String("detail", a.Detail))
@@ -100,32 +103,38 @@ func (r *Replica) streamTxns(a zab.StreamTxns) {
 	r.log.Info("sending the log to a learner", zap.Int64("peer", int64(l.server)), zap.Stringer("after", a.After), zap.Stringer("upto", a.Upto))
 	r.stats.DiffsSent.Add(1)
 	l.streaming = true
-	l.Stream(func(w io.Writer) error { return r.writeTxns(w, a.After, a.Upto) })
+	runs := r.history.between(a.After, a.Upto)
+	l.Stream(func(w io.Writer) error { return r.writeTxns(w, runs) })
 	r.flushLater(l)
 }
 
-// writeTxns writes a PROPOSAL and a COMMIT for each txn above after, up to and with upto.
-func (r *Replica) writeTxns(w io.Writer, after, upto zk.Zxid) error {
-	reader, err := r.txlog.Read(after + 1)
+// writeTxns writes a PROPOSAL and a COMMIT for each record of runs. A purge may have removed some since they
+// were looked up, and a txn behind a gap could be the first of its epoch: so each must be the one that was.
+func (r *Replica) writeTxns(w io.Writer, runs []run) error {
+	if len(runs) == 0 {
+		return nil
+	}
+	reader, err := r.txlog.Read(runs[0].first)
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
 	var buf []byte
-	for at := after; at < upto; {
-		z, payload, err := reader.Next()
-		if err != nil {
-			return fmt.Errorf("replica: log behind %v: %w", at, err)
-		}
-		if z > upto || !z.Follows(at) && at != 0 {
-			return fmt.Errorf("replica: log has %v behind %v, on the way to %v", z, at, upto)
-		}
-		at = z
-		proposal := proto.QuorumPacket{Type: proto.PacketProposal, Zxid: z, Data: payload}
-		commit := proto.QuorumPacket{Type: proto.PacketCommit, Zxid: z}
-		buf = commit.Append(proposal.Append(buf[:0]))
-		if _, err := w.Write(buf); err != nil {
-			return err
+	for _, u := range runs {
+		for want := u.first; want <= u.last; want++ {
+			z, payload, err := reader.Next()
+			if err == nil && z != want {
+				err = fmt.Errorf("it goes on with %v", z)
+			}
+			if err != nil {
+				return fmt.Errorf("replica: log before %v: %w", want, err)
+			}
+			proposal := proto.QuorumPacket{Type: proto.PacketProposal, Zxid: z, Data: payload}
+			commit := proto.QuorumPacket{Type: proto.PacketCommit, Zxid: z}
+			buf = commit.Append(proposal.Append(buf[:0]))
+			if _, err := w.Write(buf); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -202,6 +211,7 @@ func (r *Replica) takeForward(link zab.LinkID, p *proto.QuorumPacket) error {
 	if p.Type == proto.PacketRevalidate {
 		var t proto.SessionTouch
 		t.Decode(&d)
+		r.stats.SessionsRevalidated.Add(1)
 		r.incoming = append(r.incoming, Request{
 			Request: prep.Request{Session: t.Session, TimeoutMillis: t.TimeoutMillis}, Kind: Attach, link: link,
 		})

@@ -1,8 +1,8 @@
 package sim
 
 import (
+	"fmt"
 	"hash/maphash"
-	"slices"
 
 	"zkd/quorum/jute"
 	"zkd/quorum/proto"
@@ -169,19 +169,25 @@ func (c *checks) established(l *life, epoch zk.Epoch) {
 	l.m.Read(func(v *replica.View) { c.holdsAll(l, v) })
 }
 
-// holdsAll: the tree has each znode that was acknowledged and is never deleted, made by the txn that was.
+// holdsAll: a server has each znode that was acknowledged and is never deleted, made by the txn that was.
 func (c *checks) holdsAll(l *life, v *replica.View) {
+	if what := c.lacks(v); what != "" {
+		c.w.fail("%v, at %v, lacks %s", l, v.Zxid(), what)
+	}
+}
+
+// lacks returns the first thing that was acknowledged and is not in a tree, or "".
+func (c *checks) lacks(v *replica.View) string {
 	for _, path := range c.keptBy {
 		id, ok := v.Tree().Find(path)
 		if !ok {
-			c.w.fail("%v, at %v, does not have %s, which was acknowledged at %v", l, v.Zxid(), path, c.kept[path])
-			return
+			return fmt.Sprintf("%s, acknowledged at %v", path, c.kept[path])
 		}
 		if z := v.Tree().Stat(id).Czxid; z != c.kept[path] {
-			c.w.fail("%v has %s from %v, but it was acknowledged at %v", l, path, z, c.kept[path])
-			return
+			return fmt.Sprintf("%s, acknowledged at %v: it has one of %v", path, c.kept[path], z)
 		}
 	}
+	return ""
 }
 
 // inOrder: nothing that was asked for on a connection is done after something that was asked for, and acknowledged,
@@ -255,9 +261,4 @@ func (c *checks) read(k *clientConn, v *replica.View) {
 	if k.watching >= 0 && version != k.watching {
 		c.w.fail("client %d reads version %d of the register without an event since version %d", k.c.id, version, k.watching)
 	}
-}
-
-// honest returns those whose disks have not told an error.
-func (c *checks) honest() []*server {
-	return slices.DeleteFunc(slices.Clone(c.w.servers), func(s *server) bool { return c.faulted[s.id] })
 }

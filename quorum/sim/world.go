@@ -31,6 +31,9 @@ const (
 	syncLimit = 4
 )
 
+// auditEvery is how many events there are between two audits. One comes after each crash, too.
+const auditEvery = 500
+
 // World is an ensemble, its clients, and all that may happen to them.
 type World struct {
 	o   Options
@@ -164,6 +167,9 @@ func Run(o Options) string {
 	for w.steps < o.Steps && w.failure == "" {
 		w.steps++
 		w.step()
+		if w.steps%auditEvery == 0 && w.failure == "" {
+			w.audit()
+		}
 	}
 	if w.failure == "" {
 		w.heal()

@@ -105,6 +105,9 @@ const forwardedBytes = 8 + 4 + 4
 
 // follow applies txns that are committed and durable here, and answers those that clients here asked for.
 func (r *Replica) follow(txns []zab.Txn) {
+	made := madeAt(txns[0].Data)
+	r.age(r.stats.CommitMillis.Observe, made)
+	defer func() { r.age(r.stats.PropagationMillis.Observe, made) }()
 	for len(txns) > 0 {
 		n := min(len(txns), deliverChunk)
 		r.mu.Lock()

@@ -109,6 +109,7 @@ type Replica struct {
 	turn sync.Mutex
 	roleState
 	history                    history
+	measures
 	ended                      bool // files are closed, or about to be
 	syncing                    bool // somebody syncs the log without the turn
 	prep                       *prep.Prep

@@ -141,7 +141,11 @@ func (r *Replica) look() {
 	r.turn.Lock()
 	last, epoch := r.txlog.Last(), r.epochs.Current()
 	forgot := r.recovery.get().Forgot != ""
+	if r.lookingSince.IsZero() {
+		r.lookingSince = r.cfg.Now()
+	}
 	r.turn.Unlock()
+	r.stats.Lookings.Add(1)
 	start := election.Start{Zxid: last, Epoch: epoch}
 	if forgot {
 		start.Zxid = -1 // R18: it may follow, but neither stand nor choose
@@ -257,6 +261,7 @@ func (r *Replica) activate(epoch zk.Epoch) {
 		r.elector.step(election.Established{Epoch: epoch})
 	}
 	r.freshen(r.cfg.Now())
+	r.measureServing()
 	r.takePicture()
 	r.serves.make()
 	r.log.Info(r.roleName(), zap.Int64("epoch", int64(epoch)), zap.Int64("leader", int64(r.leaderID())), zap.Stringer("zxid", r.tree.LastZxid()),
@@ -307,8 +312,14 @@ func (r *Replica) endRole(reason zab.Reason, detail string) {
 	}
 	r.log.Warn(r.roleName()+" ends", zap.String("reason", string(reason)), zap.String("detail", detail),
 		zap.Bool("served", r.active), zap.Stringer("logged", r.txlog.Last()))
-	if reason == zab.ReasonAcceptedAhead {
+	switch reason {
+	case zab.ReasonAcceptedAhead:
 		r.yielded = r.cfg.Now()
+	case zab.ReasonVoterAhead:
+		r.stats.DisloyalVoterQuits.Add(1)
+	}
+	if r.lookingSince = r.cfg.Now(); r.cfg.Peers == nil {
+		r.lookingSince = time.Time{}
 	}
 	r.last = ending{reason, detail, r.cfg.Now()}
 	r.role, r.active = none, false
@@ -435,6 +446,7 @@ func (r *Replica) Received(term Term, l Link, packets []proto.QuorumPacket) {
 	r.turn.Lock()
 	id := zab.LinkID(l.ID())
 	if r.known(term, id) {
+		r.countPackets(id, packets)
 		r.step(zab.Received{Link: id, Packets: packets})
 		r.heard()
 	}

@@ -157,6 +157,7 @@ func (r *Replica) Ensemble() Ensemble {
 func (r *Replica) Election() election.Status { return r.elector.status() }
 
 func (r *Replica) takePicture() {
+	r.setGauges()
 	e := Ensemble{
 		Term: r.term, Leading: r.role == leading, Learning: r.role == learning, Serving: r.active, Leader: r.leaderID(),
 		Since: r.roleBegan, DiskOut: r.diskOut.Load(),

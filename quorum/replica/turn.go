@@ -83,6 +83,9 @@ func (r *Replica) persist(txns []zab.Txn) {
 		r.history.append(t.Zxid)
 		r.batchBytes += int64(len(t.Data))
 	}
+	if r.oldestPending == 0 && len(txns) > 0 {
+		r.oldestPending = madeAt(txns[0].Data)
+	}
 }
 
 // settle finishes what a turn has begun: it proposes what came in, and sends what is queued.
@@ -127,8 +130,8 @@ func (r *Replica) needsSync() bool {
 func (r *Replica) syncLog() {
 	r.syncing = true
 	term, before := r.term, r.txlog.Durable()
-	bytes := r.batchBytes
-	r.batchBytes = 0
+	bytes, oldest := r.batchBytes, r.oldestPending
+	r.batchBytes, r.oldestPending = 0, 0
 	begin := time.Now()
 	r.fsyncSince.Store(begin.UnixNano())
 	r.turn.Unlock()
@@ -143,6 +146,9 @@ func (r *Replica) syncLog() {
 	}
 	durable := r.txlog.Durable()
 	r.noteSync(took, before, durable, bytes)
+	if r.cfg.Peers != nil {
+		r.age(r.stats.ProposalAckMillis.Observe, oldest)
+	}
 	if r.role != none && r.term == term && durable > before {
 		r.step(zab.Synced{Upto: durable})
 	}

@@ -92,7 +92,7 @@ type Server struct {
 	ProposalMillis    Histogram // until the learner received it
 	ProposalAckMillis Histogram // until it was durable here and acknowledged
 	QuorumAckMillis   Histogram // until a quorum had acknowledged it, on the leader
-	CommitMillis      Histogram // until the learner received its commit
+	CommitMillis      Histogram // until the learner had its commit, and it was durable there
 	PropagationMillis Histogram // until it was applied here
 
 	PeerMishaps [32]Counter // what others do wrong on the two ports, by peer.Mishap

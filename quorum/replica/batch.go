@@ -158,6 +158,8 @@ func (r *Replica) admit(req *Request) zk.Code {
 		if req.link == 0 {
 			req.Session = r.newSessionID()
 		}
+		// A follower with a faster disk may serve the session before it is applied here.
+		r.tracker.Add(req.Session, req.TimeoutMillis, r.NowMillis())
 		return zk.OK
 	case zk.OpCloseSession:
 		if r.moved(req) {

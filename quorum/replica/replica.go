@@ -108,7 +108,7 @@ type Replica struct {
 	// turn is held by whoever acts as the loop. It guards all of this group. Taken before mu.
 	turn sync.Mutex
 	roleState
-	history                    history
+	history history
 	measures
 	ended                      bool // files are closed, or about to be
 	syncing                    bool // somebody syncs the log without the turn

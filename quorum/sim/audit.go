@@ -13,7 +13,7 @@ import (
 // Whom an election and discovery let lead is known without them: the one with the highest currentEpoch, then the
 // longest log, then the highest id. So it is enough to start each server by itself and to look at every quorum.
 func (w *World) audit() {
-	w.checks.audits++
+	w.counts["audits"]++
 	type survivor struct {
 		id      zk.ServerID
 		current zk.Epoch

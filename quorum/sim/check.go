@@ -29,7 +29,6 @@ type checks struct {
 	late    []lateWrite          // all znodes that clients wanted to make
 	faulted map[zk.ServerID]bool // disks that have told an error
 	grants  int
-	audits  int
 }
 
 // state is what a server had applied at a zxid.
@@ -72,6 +71,9 @@ func (c *checks) started(l *life) {
 
 // sent notes what a leader proposes: one zxid is one txn, for ever.
 func (c *checks) sent(e *end, p *proto.QuorumPacket) {
+	if t := p.Type; t == proto.PacketDiff || t == proto.PacketTrunc || t == proto.PacketSnap || t == proto.PacketRevalidate || t == proto.PacketSync {
+		c.w.counts[t.String()]++
+	}
 	if p.Type == proto.PacketProposal || p.Type == proto.PacketInform {
 		c.txn(e.l, p.Zxid, p.Data)
 	}

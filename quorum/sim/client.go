@@ -260,7 +260,6 @@ func (k *clientConn) Lost() {
 	if k.l.dead || k.over {
 		return
 	}
-	k.c.w.trace("client %d loses its connection with %v", k.c.id, k.l)
 	k.over = true
 	if k.c.conn == k {
 		k.c.conn = nil
@@ -330,6 +329,7 @@ func (k *clientConn) Notify(n *replica.Notice) bool {
 		k.c.w.fail("client %d got an event %v of %s that it does not watch", k.c.id, n.Type, n.Path)
 	}
 	k.watching = -1
+	k.c.w.counts["watch events"]++
 	return false
 }
 

@@ -241,6 +241,7 @@ func (l *life) failed(err error) {
 		return
 	}
 	l.w.trace("%v has ended: %v", l, err)
+	l.w.counts["disk failures"]++
 	l.end()
 	l.m.Close()
 	l.s.restartLater()
@@ -250,6 +251,7 @@ func (l *life) failed(err error) {
 func (l *life) end() {
 	l.dead = true
 	l.s.life = nil
+	l.w.tally(l)
 	l.w.net.gone(l)
 	for _, c := range l.w.clients {
 		c.serverGone(l)
@@ -263,6 +265,7 @@ func (l *life) die(why string) {
 		return
 	}
 	l.w.trace("%v crashes: %s", l, why)
+	l.w.counts["crashes"]++
 	l.s.disk = l.s.disk.CrashClone(l.w.rng.Uint64())
 	l.end()
 	l.s.restartLater()

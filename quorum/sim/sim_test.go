@@ -1,8 +1,11 @@
 package sim
 
 import (
+	"bytes"
 	"flag"
+	"maps"
 	"os"
+	"slices"
 	"testing"
 )
 
@@ -13,16 +16,37 @@ var (
 	simSteps = flag.Int("sim.steps", 6000, "how many things happen before all faults end")
 )
 
+// TestSimulation runs ensembles through whatever can go wrong; see the package comment.
 func TestSimulation(t *testing.T) {
 	if *simSeed != 0 {
-		if failure := Run(Options{Seed: *simSeed, Steps: *simSteps, Trace: os.Stdout}); failure != "" {
-			t.Fatal(failure)
+		if r := Run(Options{Seed: *simSeed, Steps: *simSteps, Trace: os.Stdout}); r.Failure != "" {
+			t.Fatal(r.Failure)
 		}
 		return
 	}
+	counts := make(map[string]int)
 	for seed := *simFirst; seed < *simFirst+*simSeeds; seed++ {
-		if failure := Run(Options{Seed: seed, Steps: *simSteps}); failure != "" {
-			t.Errorf("seed %d: %s\ngo test ./quorum/sim -run TestSimulation -sim.seed=%d -sim.steps=%d -v", seed, failure, seed, *simSteps)
+		r := Run(Options{Seed: seed, Steps: *simSteps})
+		if r.Failure != "" {
+			t.Errorf("seed %d: %s\ngo test ./quorum/sim -run TestSimulation -sim.seed=%d -sim.steps=%d -v", seed, r.Failure, seed, *simSteps)
+		}
+		for what, n := range r.Counts {
+			counts[what] += n
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		t.Logf("%8d %s", counts[what], what)
+	}
+}
+
+// The same seed gives the same run, or a failure could not be looked into.
+func TestSimulationReplays(t *testing.T) {
+	for seed := uint64(1); seed <= 20; seed++ {
+		var first, second bytes.Buffer
+		Run(Options{Seed: seed, Steps: 3000, Trace: &first})
+		Run(Options{Seed: seed, Steps: 3000, Trace: &second})
+		if !bytes.Equal(first.Bytes(), second.Bytes()) {
+			t.Errorf("seed %d gave two runs", seed)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"zkd/quorum/auth"
@@ -56,6 +55,14 @@ type World struct {
 
 	healed  bool
 	failure string
+	counts  map[string]int // what happened how often
+}
+
+// Result is what became of a run.
+type Result struct {
+	Failure string // "" for none
+	// Counts say what happened how often, so that it can be seen that a set of seeds reaches what it is for.
+	Counts map[string]int
 }
 
 // temper is what kind of world a seed makes: in a calm one much gets committed, in others little lasts.
@@ -78,7 +85,7 @@ type temper struct {
 }
 
 func newWorld(o Options) (*World, error) {
-	w := &World{o: o, rng: rand.New(rand.NewPCG(o.Seed, 0x73696d))}
+	w := &World{o: o, rng: rand.New(rand.NewPCG(o.Seed, 0x73696d)), counts: make(map[string]int)}
 	a, err := auth.New(auth.Config{DigestEnabled: true, DigestAlg: "SHA1"})
 	if err != nil {
 		return nil, err
@@ -158,21 +165,41 @@ func (w *World) fail(format string, args ...any) {
 	}
 }
 
-// Run simulates, and returns what went wrong, or "".
-func Run(o Options) string {
+// Run simulates.
+func Run(o Options) Result {
 	w, err := newWorld(o)
 	if err != nil {
-		return err.Error()
+		return Result{Failure: err.Error()}
 	}
-	for w.steps < o.Steps && w.failure == "" {
+	w.run()
+	if w.failure == "" {
+		w.heal()
+	}
+	for _, s := range w.servers {
+		if s.life != nil {
+			w.tally(s.life)
+		}
+	}
+	w.counts["acknowledged writes"] = w.checks.grants
+	w.counts["reigns"] = len(w.checks.leaders)
+	return Result{w.failure, w.counts}
+}
+
+func (w *World) run() {
+	for w.steps < w.o.Steps && w.failure == "" {
 		w.steps++
 		w.step()
 		if w.steps%auditEvery == 0 && w.failure == "" {
 			w.audit()
 		}
 	}
-	if w.failure == "" {
-		w.heal()
-	}
-	return strings.TrimSpace(w.failure)
+}
+
+// tally counts what a process has done in its life.
+func (w *World) tally(l *life) {
+	w.counts["snapshots"] += int(l.stats.Snapshots.Load())
+	w.counts["snapshots received"] += int(l.stats.SnapsReceived.Load())
+	w.counts["files purged"] += int(l.stats.PurgedFiles.Load())
+	w.counts["sessions expired"] += int(l.stats.SessionsExpired.Load())
+	w.counts["sessions moved"] += int(l.stats.Revalidations.Load())
 }

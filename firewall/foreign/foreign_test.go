@@ -210,6 +210,22 @@ func TestManagersAreKnownByTheirNames(t *testing.T) {
 	}
 }
 
+// What may drop is told from what does, and comes after it; loopback comes first.
+func TestFindingsSayHowCertainTheyAre(t *testing.T) {
+	limit := Rule{Matches: []Match{{Field: Unknown}}, Verdict: Drop}
+	found := Check(View{Chains: []Chain{
+		{Family: "ip", Table: "a", Name: "i", Hook: Input, Type: "filter", Rules: []Rule{limit}},
+		{Family: "ip6", Table: "b", Name: "i", Hook: Input, Type: "filter", PolicyDrop: true, Rules: []Rule{{Matches: []Match{in("lo")}, Verdict: Accept}}},
+	}}, flows())
+	var got []string
+	for _, f := range found {
+		got = append(got, fmt.Sprintf("%s %v %v %v", f.Table, f.Certain, f.Loopback, strings.Contains(f.Text, "may drop")))
+	}
+	if want := "ip6 b true false false, ip a false true true"; strings.Join(got, ", ") != want {
+		t.Errorf("got  %s\nwant %s", strings.Join(got, ", "), want)
+	}
+}
+
 // The rules of the old iptables are not visible; that they are there is.
 func TestLegacyTablesAreSaid(t *testing.T) {
 	if found := Check(View{Legacy4: []string{"nat"}}, flows()); len(found) != 0 {

@@ -169,6 +169,8 @@ func TestReadSeesWhatSomebodyChanged(t *testing.T) {
 		"insert rule inet zkd judge ip saddr != @clients4 accept",
 		"insert rule inet zkd judge tcp dport 2181 ct state new accept",
 		"insert rule inet zkd judge limit rate over 5/minute drop",
+		"insert rule inet zkd judge tcp dport 2181 tcp option sack-perm exists accept",
+		"insert rule inet zkd input numgen random mod 2 0 drop",
 		"add rule inet zkd refuse log prefix \"x\" group 3",
 		"add chain inet zkd more { type filter hook input priority 3; policy drop; }",
 		"chain inet zkd input { policy drop; }",
@@ -224,5 +226,18 @@ func TestErrorsSayWhatIsMissing(t *testing.T) {
 	}
 	if err := explain("open", syscall.EBUSY); errors.Is(err, firewall.ErrUnsupported) || errors.Is(err, firewall.ErrPermission) {
 		t.Errorf("EBUSY became %v", err)
+	}
+}
+
+// An expression that cannot be read does not make a rule look like one of ours.
+func TestExpressionsOfOthersAreNamed(t *testing.T) {
+	ns := netlab.New(t)
+	n := &Netfilter{Namespace: ns.FD()}
+	apply(t, n, build(t, policy()))
+	ns.Nft("insert rule inet zkd judge tcp dport 2181 numgen random mod 2 0 counter accept comment \"mine\"")
+	for _, c := range read(t, n).Ruleset.Chains {
+		if c.Name == "judge" && (c.Rules[0].Comment != "mine" || !strings.HasPrefix(c.Rules[0].Other, "numgen")) {
+			t.Errorf("read as %+v", c.Rules[0])
+		}
 	}
 }

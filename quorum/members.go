@@ -48,7 +48,7 @@ func (s *Server) ensemble() *EnsembleStatus {
 	if err != nil {
 		return nil // it was checked at the start
 	}
-	st := &EnsembleStatus{Voters: len(view.Voters()), NeededVoters: view.QuorumSize(), Quorum: e.Serving, Sync: syncText(&e)}
+	st := &EnsembleStatus{Voters: len(view.Voters()), NeededVoters: view.QuorumSize(), Quorum: e.Serving, Sync: syncText(&e), Ended: e.Ended}
 	if e.Leading || e.Learning {
 		st.Leader = e.Leader
 	}
@@ -103,11 +103,10 @@ func (s *Server) memberStatus(m proto.QuorumServer, e *replica.Ensemble, reach p
 			if l.Server != m.ID {
 				continue
 			}
-			ms.Peer = Reach{Known: true, OK: true, Since: e.Since}
 			if l.State == zab.LinkLive {
 				ms.Role, ms.Synced, ms.Zxid = learner, true, l.Acked
 				if l.Observer {
-					ms.Zxid = 0
+					ms.Zxid = 0 // it acknowledges nothing
 				} else {
 					ms.Lag = lag(e.Proposed, l.Acked)
 				}
@@ -134,7 +133,8 @@ func lag(newest, z zk.Zxid) int64 {
 	return max(0, int64(newest-z))
 }
 
-// losses returns how many more voters may be lost.
+// losses returns how many more voters may be lost, whichever they are: the fewest that leave no quorum, less
+// one. Of groups and weights it supposes that the heaviest go first.
 func losses(view zk.View, st *EnsembleStatus) int {
 	if !st.Quorum {
 		return -1
@@ -145,20 +145,15 @@ func losses(view zk.View, st *EnsembleStatus) int {
 			there[m.ID] = true
 		}
 	}
-	n := -1
-	// Worst case first: of equal votes any order is as good as another.
+	quorum := func() bool { return view.HasQuorum(func(id zk.ServerID) bool { return there[id] }) }
+	n := 0
 	for _, id := range view.Voters() {
-		if !view.HasQuorum(func(v zk.ServerID) bool { return there[v] }) {
-			return max(n, 0)
+		if delete(there, id); !quorum() {
+			break
 		}
 		n++
-		if there[id] {
-			delete(there, id)
-		} else {
-			n--
-		}
 	}
-	return max(n, 0)
+	return n
 }
 
 // syncText says how a learner takes over the history.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,6 +16,7 @@ import (
 	"zkd/quorum/peer"
 	"zkd/quorum/proto"
 	"zkd/quorum/replica"
+	"zkd/quorum/stats"
 	"zkd/quorum/zk"
 )
 
@@ -26,17 +28,47 @@ const electionBindRetries = 3
 type peers struct {
 	cfg      *Config
 	log      *zap.Logger
+	stats    *stats.Server
 	network  peer.Network
 	own      proto.QuorumServer
 	election *peer.Election
 	members  []peer.Member
 	waiting  []net.Listener // of the election port, until Attach
 	replica  *replica.Replica
+
+	mu       sync.Mutex
+	port     *peer.LeaderPort       // the newest
+	mirrored map[peer.Mishap]uint64 // of the election port, and of port, as it was counted last
+}
+
+// countMishaps brings the server's counters up to what the two ports have seen.
+func (p *peers) countMishaps(st *stats.Server) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range peer.Mishaps() {
+		seen := p.election.Count(m)
+		if p.port != nil {
+			seen += p.port.Count(m)
+		}
+		st.PeerMishaps[m].Add(int64(seen - p.mirrored[m]))
+		p.mirrored[m] = seen
+	}
+}
+
+// renew makes port the newest: what the one before has seen is counted already.
+func (p *peers) renew(port *peer.LeaderPort) {
+	p.countMishaps(p.stats)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range peer.Mishaps() {
+		p.mirrored[m] = p.election.Count(m)
+	}
+	p.port = port
 }
 
 // newPeers opens the election port. It is not served before Attach.
-func newPeers(cfg *Config, log *zap.Logger) (*peers, error) {
-	p := &peers{cfg: cfg, log: log, network: cfg.Network}
+func newPeers(cfg *Config, st *stats.Server, log *zap.Logger) (*peers, error) {
+	p := &peers{cfg: cfg, log: log, stats: st, network: cfg.Network, mirrored: make(map[peer.Mishap]uint64)}
 	if p.network.Dial == nil {
 		p.network = peer.TCP(0)
 	}
@@ -137,6 +169,7 @@ func (p *peers) Lead(term replica.Term) (replica.Port, error) {
 		}
 		listeners = append(listeners, l)
 	}
+	p.renew(port)
 	for _, l := range listeners {
 		port.Serve(l)
 	}

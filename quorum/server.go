@@ -174,7 +174,7 @@ func (s *Server) replicaConfig(a *auth.Auth, progress func(string)) (replica.Con
 	if rc.Members, err = election.NewMembers(c.Ensemble, nil); err != nil {
 		return rc, err
 	}
-	if s.peers, err = newPeers(c, s.log); err != nil {
+	if s.peers, err = newPeers(c, &s.stats, s.log); err != nil {
 		return rc, err
 	}
 	rc.Peers = s.peers
@@ -302,7 +302,12 @@ func (s *Server) Done() <-chan struct{} { return s.done }
 func (s *Server) Err() error { return s.err }
 
 // Stats returns the server's counters.
-func (s *Server) Stats() *stats.Server { return &s.stats }
+func (s *Server) Stats() *stats.Server {
+	if s.peers != nil {
+		s.peers.countMishaps(&s.stats)
+	}
+	return &s.stats
+}
 
 // ClientAddrs returns the addresses on which clients are served.
 func (s *Server) ClientAddrs() []string { return s.addrs }

@@ -71,6 +71,8 @@ type EnsembleStatus struct {
 	Losses int
 	// Election says in a line how the election stands, "" while there is a leader.
 	Election string
+	// Ended says why the last role of this server ended, "" before the first has.
+	Ended string
 	// Sync says in a line how far the taking over of the leader's history is, "" while there is none.
 	Sync    string
 	Members []MemberStatus // in ascending order of ID
@@ -88,8 +90,8 @@ type MemberStatus struct {
 	Role Role
 	// Synced says that the member has the leader's history: known to the leader, and of itself.
 	Synced bool
-	// Zxid is the newest txn that is known to be durable there, and Lag by how many txns that is behind
-	// the leader; -1 where it is not known.
+	// Zxid is the newest txn that is known to be durable there, 0 where that is not known, and Lag by how
+	// many txns it is behind the leader, -1 where that is not known.
 	Zxid zk.Zxid
 	Lag  int64
 	// Election and Peer say whether the two ports of the member can be reached. Only a leader listens

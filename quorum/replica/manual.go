@@ -8,7 +8,10 @@ import (
 // Manual is a replica that does nothing by itself: a simulation decides what happens, and when. Its
 // methods, and those by which [Peers] report, are called by one goroutine, and nothing that they begin is
 // still going on when they return. So the same calls make the same run.
-type Manual struct{ *Replica }
+type Manual struct {
+	*Replica
+	idle bool // no role, and not looking for one: there is no room for the log
+}
 
 // StartManual recovers the state from disk. As a member of an ensemble the replica then looks for a leader.
 func StartManual(cfg Config) (*Manual, error) {
@@ -17,8 +20,11 @@ func StartManual(cfg Config) (*Manual, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Manual{r}
-	if r.elector != nil {
+	m := &Manual{Replica: r}
+	if r.elector == nil {
+		return m, nil
+	}
+	if m.idle = r.diskOut.Load(); !m.idle {
 		r.look()
 	}
 	return m, nil
@@ -34,17 +40,19 @@ func (m *Manual) Roles() bool {
 	case <-m.over:
 		m.leaveRole()
 		m.runJobs()
+		m.idle = true
+	default:
+	}
+	if m.idle {
 		if m.err == nil && !m.diskOut.Load() {
+			m.idle = false
 			m.look()
 		}
 		return true
-	default:
 	}
 	select {
 	case e := <-m.elector.elected:
-		if !m.takeRole(e) && m.err == nil {
-			m.look()
-		}
+		m.idle = !m.takeRole(e)
 		return true
 	default:
 		return false
@@ -53,7 +61,7 @@ func (m *Manual) Roles() bool {
 
 // RolesDue reports whether Roles has something to do.
 func (m *Manual) RolesDue() bool {
-	return m.elector != nil && m.err == nil && (len(m.over) > 0 || len(m.elector.elected) > 0)
+	return m.elector != nil && m.err == nil && (len(m.over) > 0 || len(m.elector.elected) > 0 || m.idle && !m.diskOut.Load())
 }
 
 // HasWork reports whether something was submitted that was not taken in yet.

@@ -221,11 +221,10 @@ func (c *checks) answered(k *clientConn, v *replica.View, want *wish, o *replica
 	c.acked = max(c.acked, o.Zxid)
 	c.grants++
 	if want.kept {
-		if _, twice := c.kept[want.path]; twice {
-			w.fail("%s was made twice", want.path)
-		}
-		c.kept[want.path] = o.Zxid
-		c.keptBy = append(c.keptBy, want.path)
+		c.keep(want.path, o.Zxid)
+	}
+	if want.second != "" {
+		c.keep(want.second, o.Zxid)
 	}
 	if want.op == zk.OpSetData {
 		c.value(k.l, o.Result.Stat.Version, want.value)
@@ -236,6 +235,15 @@ func (c *checks) answered(k *clientConn, v *replica.View, want *wish, o *replica
 	for old := k.older; old != nil && old.boundary == 0; old = old.older {
 		old.boundary = o.Zxid
 	}
+}
+
+// keep notes that a znode was acknowledged.
+func (c *checks) keep(path string, at zk.Zxid) {
+	if _, twice := c.kept[path]; twice {
+		c.w.fail("%s was made twice", path)
+	}
+	c.kept[path] = at
+	c.keptBy = append(c.keptBy, path)
 }
 
 // value: each version of the register has one value.

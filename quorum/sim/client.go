@@ -34,12 +34,13 @@ type client struct {
 
 // wish is a request that was submitted and not answered.
 type wish struct {
-	op    zk.Op
-	cxid  int32
-	path  string
-	value string
-	kept  bool    // the znode is never deleted
-	must  zk.Zxid // of a sync: what was acknowledged to anybody before
+	op     zk.Op
+	cxid   int32
+	path   string
+	value  string
+	second string  // of a multi: the other path
+	kept   bool    // the znode is never deleted
+	must   zk.Zxid // of a sync: what was acknowledged to anybody before
 }
 
 // clientConn is a connection of a client with a server: a replica.Origin, Owner and Watcher.
@@ -181,6 +182,9 @@ func (c *client) write(k *clientConn) {
 		path := c.name("t")
 		c.temps = append(c.temps, path)
 		k.submit(wish{op: zk.OpCreate, path: path}, replica.Write, createBody(path, "", zk.ModePersistent))
+	case n == 8: // both or neither
+		a, b := c.name("k"), c.name("k")
+		k.submit(wish{op: zk.OpMulti, path: a, second: b, kept: true}, replica.Write, multiBody(a, b))
 	case w.chance(8):
 		k.submit(wish{op: zk.OpCreate, path: register}, replica.Write, createBody(register, "", zk.ModePersistent))
 	default:
@@ -200,6 +204,14 @@ func (c *client) name(kind string) string {
 func createBody(path, data string, mode zk.CreateMode) []byte {
 	r := proto.CreateRequest{Path: path, Data: []byte(data), ACL: proto.OpenACL, Mode: mode}
 	return r.Append(nil, zk.OpCreate)
+}
+
+// multiBody makes two znodes at once.
+func multiBody(paths ...string) (b []byte) {
+	for _, path := range paths {
+		b = append(proto.MultiHeader{Type: zk.OpCreate, Err: -1}.Append(b), createBody(path, path, zk.ModePersistent)...)
+	}
+	return proto.MultiEnd.Append(b)
 }
 
 func (k *clientConn) submit(want wish, kind replica.Kind, body []byte) {

@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"zkd/quorum/vfs"
+)
 
 // fault lets something go wrong, or come right again, and then again later.
 func (w *World) fault() {
@@ -20,6 +24,14 @@ func (w *World) fault() {
 		return
 	}
 	switch n := w.rng.IntN(20); {
+	case n == 0 && s.observer && w.chance(3): // whose host is replaced
+		if l != nil {
+			l.die("and its disk is gone")
+		}
+		if s.life == nil {
+			w.counts["disks replaced"]++
+			s.disk, s.full = vfs.NewMem(), false
+		}
 	case n < 3 && l != nil:
 		l.die("power")
 	case n < 4 && l != nil:
@@ -42,6 +54,11 @@ func (w *World) fault() {
 		w.pause(l)
 	case n == 16 && w.temper.diskFaults:
 		w.breakDisk(s)
+	case n == 18 && w.temper.diskFaults:
+		w.fill(s)
+	case n == 19 && w.temper.diskFaults:
+		w.trace("the disk of server %d stalls", s.id)
+		s.stalled = w.now + w.between(0, 3*time.Second)
 	case n == 17 && l != nil:
 		w.trace("%v is to take a snapshot", l)
 		l.m.SaveSnapshot()

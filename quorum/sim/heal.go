@@ -16,7 +16,8 @@ func (w *World) heal() {
 	w.healed = true
 	w.reunite()
 	for _, s := range w.servers {
-		s.broken = false
+		s.broken, s.stalled = false, 0
+		w.empty(s)
 		if s.life != nil && s.life.m != nil {
 			s.life.paused = min(s.life.paused, w.now)
 		}

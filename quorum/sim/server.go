@@ -27,8 +27,9 @@ type server struct {
 	clock    clock
 	life     *life // nil while the process is down
 	lives    int
-	// broken says that the disk fails: syncs give EIO.
-	broken bool
+	broken   bool          // writes and syncs fail
+	full     bool          // there is little room
+	stalled  time.Duration // until then syncs do not return
 }
 
 // clock runs at a speed of its own.
@@ -58,6 +59,8 @@ type life struct {
 	m     *replica.Manual
 	stats *stats.Server
 	dead  bool
+	// faulted says that its disk told it an error, syncing that it waits for its log.
+	faulted, syncing bool
 	// paused says until when the process stands still.
 	paused time.Duration
 
@@ -87,7 +90,7 @@ func (s *server) start() {
 	}
 	if err != nil {
 		s.life, l.dead = nil, true
-		if s.broken || s.w.checks.faulted[s.id] {
+		if l.faulted || s.full {
 			s.w.trace("%v cannot start: %v", l, err)
 			s.w.after(time.Second, s.start)
 			return
@@ -110,7 +113,7 @@ func (w *World) config4(l *life, fs vfs.FS) replica.Config {
 		InitLimit: initLimit, SyncLimit: syncLimit,
 		FS: fs, SnapDir: dataDir, LogDir: dataDir,
 		Tick: tick, MaxTxnBytes: 1 << 20, SnapCount: w.temper.snapCount, LogSizeBytes: w.temper.logBytes,
-		PreallocBytes: w.temper.prealloc, FsyncWarning: time.Hour, PurgeInterval: 5 * time.Second, PurgeRetain: 3,
+		PreallocBytes: w.temper.prealloc, FsyncWarning: time.Hour, PurgeInterval: 5 * time.Second, PurgeRetain: 3, MinFreeBytes: w.temper.minFree,
 		Auth: w.auth, Stats: l.stats, Logger: w.logger(l),
 		Now:  func() time.Time { return l.s.clock.at(w.now) },
 		Seed: w.o.Seed<<16 + uint64(l.s.id)<<8 + uint64(l.n) + 1,
@@ -202,7 +205,7 @@ func (l *life) settle() {
 	}
 	if l.m.NeedsSync() && !l.syncDue {
 		l.syncDue = true
-		l.later(l.diskLatency(), func() { l.syncDue = false; l.m.SyncLog() })
+		l.later(l.diskLatency(), l.syncLog)
 	}
 	if l.m.HasJob() && !l.jobDue {
 		l.jobDue = true
@@ -231,12 +234,12 @@ func (l *life) diskLatency() time.Duration {
 	if l.s.id == l.w.temper.slow && !l.w.healed {
 		d *= 10
 	}
-	return d
+	return d + max(0, l.s.stalled-l.w.now)
 }
 
 // failed ends a process that has ended itself, which only a disk may make it do.
 func (l *life) failed(err error) {
-	if !l.w.checks.faulted[l.s.id] {
+	if !l.faulted && !l.s.full {
 		l.w.fail("%v ended: %v", l, err)
 		return
 	}
@@ -272,7 +275,7 @@ func (l *life) die(why string) {
 }
 
 func (s *server) restartLater() {
-	s.w.after(s.w.between(10*time.Millisecond, pick(s.w, 100*time.Millisecond, 3*time.Second)), s.start)
+	s.w.after(s.w.between(10*time.Millisecond, pick(s.w, 100*time.Millisecond, 3*time.Second, 12*time.Second)), s.start)
 }
 
 // stop ends the process in good order.
@@ -282,7 +285,7 @@ func (l *life) stop() {
 	if l.dead {
 		return // it crashed over it
 	}
-	if err != nil && !l.w.checks.faulted[l.s.id] {
+	if err != nil && !l.faulted && !l.s.full {
 		l.w.fail("%v stops with %v", l, err)
 	}
 	l.end()

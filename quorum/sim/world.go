@@ -33,6 +33,9 @@ const (
 // auditEvery is how many events there are between two audits. One comes after each crash, too.
 const auditEvery = 500
 
+// minFree is a MinFreeBytes.
+const minFree = 64 << 10
+
 // World is an ensemble, its clients, and all that may happen to them.
 type World struct {
 	o   Options
@@ -80,7 +83,8 @@ type temper struct {
 	snapshots     int // one in so many faults is a snapshot instead
 	queueBytes    int // of a link; tiny ones overflow
 	diskFaults    bool
-	shareEphem    int // of 10 nodes made, how many are ephemeral
+	minFree       int64 // what the configuration asks for
+	shareEphem    int   // of 10 nodes made, how many are ephemeral
 	streamLatency time.Duration
 }
 
@@ -141,6 +145,7 @@ func (w *World) drawTemper() temper {
 		snapshots:     pick(w, 0, 3, 10),
 		queueBytes:    pick(w, 1<<20, 1<<20, 4096),
 		diskFaults:    w.rng.IntN(3) == 0,
+		minFree:       pick(w, 0, int64(minFree)),
 		shareEphem:    pick(w, 0, 3, 7),
 		streamLatency: pick(w, 5*ms, 300*ms),
 	}

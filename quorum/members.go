@@ -148,6 +148,9 @@ func losses(view zk.View, st *EnsembleStatus) int {
 	quorum := func() bool { return view.HasQuorum(func(id zk.ServerID) bool { return there[id] }) }
 	n := 0
 	for _, id := range view.Voters() {
+		if !there[id] {
+			continue
+		}
 		if delete(there, id); !quorum() {
 			break
 		}

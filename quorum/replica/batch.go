@@ -59,7 +59,7 @@ func (r *Replica) work() {
 // loseRequests gives up what nobody can do.
 func (r *Replica) loseRequests() {
 	for i := range r.requests {
-		r.lose(r.requests[i].Origin)
+		r.lose(&r.requests[i])
 	}
 	clear(r.requests)
 	r.tellLost()
@@ -76,7 +76,7 @@ func (r *Replica) propose() {
 		bytes += len(req.Body)
 		switch {
 		case req.Origin != nil && req.Term != r.term:
-			r.lose(req.Origin) // of a role that has ended
+			r.lose(&req) // of a role that has ended
 		case r.hold(&req):
 		case req.Kind == Barrier:
 			batch = r.broadcast(batch) // what came before it
@@ -126,7 +126,7 @@ func (r *Replica) proposeOne(req *Request, wallMillis int64, batch []zab.Txn) []
 	zxid, ok := r.leader.Propose()
 	if !ok {
 		r.inflight = r.inflight[:len(r.inflight)-1]
-		r.lose(req.Origin) // the next tick ends the reign, so that a new epoch begins
+		r.lose(req) // the next tick ends the reign, so that a new epoch begins
 		return batch
 	}
 	p.zxid, p.hasTxn = zxid, true

@@ -125,11 +125,10 @@ func (e *elector) win(a election.Elected) {
 		zap.Int64("epoch", int64(a.Vote.Epoch)), zap.Int64("round", int64(a.Round)), zap.Any("supporters", a.Supporters),
 		zap.Bool("joined", a.Joined), zap.Duration("took", took))
 	select {
-	case e.elected <- a:
-	default: // the one before was never fetched: its role has ended before it began
-		<-e.elected
-		e.elected <- a
+	case <-e.elected: // never fetched: its role has ended before it began
+	default:
 	}
+	e.elected <- a // nobody else sends
 }
 
 // status returns how the election stands.

@@ -66,7 +66,7 @@ func (r *Replica) forward() {
 		case req.Origin == nil:
 			// The server's own requests are a leader's.
 		case req.Term != r.term, req.Kind != Attach && r.moved(req):
-			r.lose(req.Origin) // its session has another connection by now
+			r.lose(req) // its session has another connection by now
 		case req.Kind == Attach:
 			if r.attaches == nil {
 				r.attaches = make(map[zk.SessionID][]Request)
@@ -150,7 +150,7 @@ func (r *Replica) takeForwarded(h *proto.TxnHeader) (req Request, ok bool) {
 		}
 		r.log.Warn("the leader has passed over a request: its client is disconnected", zap.Stringer("session", h.ClientID))
 		lost := r.removeForwarded(i)
-		r.lose(lost.Origin)
+		r.lose(&lost)
 		at--
 	}
 	return r.removeForwarded(at), true
@@ -265,14 +265,14 @@ func sameVoters(a, b proto.QuorumConfig) bool {
 // loseForwarded gives up what the leader will not answer any more.
 func (r *Replica) loseForwarded() {
 	for i := range r.forwarded {
-		r.lose(r.forwarded[i].Origin)
+		r.lose(&r.forwarded[i])
 	}
 	for i := range r.syncs {
-		r.lose(r.syncs[i].Origin)
+		r.lose(&r.syncs[i])
 	}
 	for _, waiting := range r.attaches {
 		for i := range waiting {
-			r.lose(waiting[i].Origin)
+			r.lose(&waiting[i])
 		}
 	}
 }

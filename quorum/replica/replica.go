@@ -104,6 +104,7 @@ type Replica struct {
 	err     error         // why the loop ended by itself; set before done is closed
 	running sync.WaitGroup
 	besides sync.WaitGroup // work of a role that goes on beside the loop
+	saving  sync.Mutex     // held by who writes or removes snapshots beside the loop
 
 	// turn is held by whoever acts as the loop. It guards all of this group. Taken before mu.
 	turn sync.Mutex
@@ -174,6 +175,8 @@ func Start(cfg Config) (*Replica, error) {
 	r.running.Go(r.syncLoop)
 	if cfg.Peers != nil {
 		r.running.Go(r.takeRoles)
+	} else {
+		r.running.Go(r.leadOn)
 	}
 	go r.run()
 	return r, nil

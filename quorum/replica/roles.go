@@ -104,6 +104,24 @@ func (r *Replica) takeRoles() {
 	}
 }
 
+// leadOn begins a new reign where one has ended, as it does when the zxids of its epoch are spent: what
+// takeRoles is for a server that stands alone.
+func (r *Replica) leadOn() {
+	for {
+		select {
+		case <-r.over:
+		case <-r.ending:
+			return
+		}
+		r.leaveRole()
+		r.turn.Lock()
+		if r.err == nil && !r.ended {
+			r.lead(election.Elected{})
+		}
+		r.release(false)
+	}
+}
+
 // awaitTurnToLook waits until this server should look for a leader: until there is room for its log, and, for
 // an observer, a random while. It reports false if the replica ends.
 func (r *Replica) awaitTurnToLook() bool {
@@ -384,18 +402,18 @@ func (r *Replica) leaveRole() {
 // not hold up the next role: there may be thousands, each with a socket to close.
 func (r *Replica) loseAll() {
 	for i := r.head; i < len(r.inflight); i++ {
-		r.lose(r.inflight[i].req.Origin)
+		r.lose(&r.inflight[i].req)
 	}
 	for _, b := range r.barriers {
-		r.lose(b.Origin)
+		r.lose(&b)
 	}
 	for _, h := range r.held {
 		for i := range h.requests {
-			r.lose(h.requests[i].Origin)
+			r.lose(&h.requests[i])
 		}
 	}
 	for i := range r.incoming {
-		r.lose(r.incoming[i].Origin)
+		r.lose(&r.incoming[i])
 	}
 	r.loseForwarded()
 	for _, h := range r.owners {
@@ -406,10 +424,15 @@ func (r *Replica) loseAll() {
 	r.tellLost()
 }
 
-func (r *Replica) lose(o Origin) {
-	if o != nil {
-		r.lost = append(r.lost, o)
+// lose gives up a request.
+func (r *Replica) lose(req *Request) {
+	if req.Origin == nil {
+		return
 	}
+	if req.Kind != Attach && req.Op != zk.OpCreateSession {
+		r.stats.Outstanding.Add(-1) // as its outcome would have
+	}
+	r.lost = append(r.lost, req.Origin)
 }
 
 func (r *Replica) tellLost() {

@@ -149,7 +149,12 @@ func (r *Replica) saveBeside(work func() snapResult) {
 		r.saveJob = work
 		return
 	}
-	go func() { r.snapDone <- work() }()
+	go func() {
+		r.saving.Lock()
+		res := work()
+		r.saving.Unlock()
+		r.snapDone <- res
+	}()
 }
 
 // purge keeps the newest snapshots that read back whole, and the log that the oldest of them needs.

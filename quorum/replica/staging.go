@@ -223,6 +223,8 @@ func (r *Replica) installSnapshot(last zk.Zxid) {
 	view := s.tree.Freeze()
 	var info snap.Info
 	r.beside(func() error {
+		r.saving.Lock() // a purge would take the unfinished file for one left behind
+		defer r.saving.Unlock()
 		err := r.writeIntent(last)
 		if err == nil {
 			info, err = snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{})

@@ -174,10 +174,11 @@ func firewallTable(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if table := firewallConfig(cfg).Table; table != "" {
-		return table, nil
+	f := firewallConfig(cfg)
+	if f.Table != "" {
+		return f.Table, nil
 	}
-	return firewall.DefaultTable, nil
+	return keeper.TableFor(f.ClientListen), nil
 }
 
 func newFirewallCheck(file *string) *cobra.Command {

@@ -1,7 +1,9 @@
 package keeper
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 
 	"zkd/firewall"
 )
@@ -20,8 +22,9 @@ const (
 
 // Config is what an operator and the configuration of the ensemble say.
 type Config struct {
-	Mode  Mode   // Auto unless set
-	Table string // firewall.DefaultTable unless set
+	Mode Mode // Auto unless set
+	// Table is that of [TableFor] unless set.
+	Table string
 	// Keep leaves the rules in force on a clean stop.
 	Keep    bool
 	Refusal firewall.Refusal
@@ -51,7 +54,20 @@ func (c Config) withDefaults() Config {
 		c.Mode = Auto
 	}
 	if c.Table == "" {
-		c.Table = firewall.DefaultTable
+		c.Table = TableFor(c.ClientListen)
 	}
 	return c
+}
+
+// usualPort is ZooKeeper's port for clients.
+const usualPort = 2181
+
+// TableFor returns the name of the table of a server that listens there for clients: zkd, or zkd_2182 where
+// the port is another one, since several servers on a host have different ports and each its own table.
+func TableFor(clientListen []string) string {
+	_, ports, err := listeners(clientListen)
+	if err != nil || len(ports) == 0 || slices.Contains(ports, usualPort) {
+		return firewall.DefaultTable
+	}
+	return fmt.Sprintf("%s_%d", firewall.DefaultTable, ports[0])
 }

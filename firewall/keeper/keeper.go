@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,13 @@ const (
 	settle = 50 * time.Millisecond
 	// rewatch is the pause before listening again where it broke.
 	rewatch = 5 * time.Second
+
+	// stormCount changes of the rules by somebody within stormTime are a fight, for example with another
+	// server that has the same table: from then on only the poll puts them back, until it is over.
+	stormCount = 10
+	stormTime  = 30 * time.Second
+	// readFailures in a row mean that nothing is known of the rules any more.
+	readFailures = 3
 )
 
 // Keeper keeps the rules in force.
@@ -55,6 +63,8 @@ type Keeper struct {
 	reason       string
 	tally        firewall.Tally
 	putBack      uint64
+	putBacks     []time.Time // the latest
+	unread       int         // how often in a row the table could not be read
 	foreign      []foreign.Finding
 	foreignError string
 	stopped      bool
@@ -193,6 +203,9 @@ func (k *Keeper) follow(ctx context.Context, cfg Config) error {
 	}
 	before := k.plan
 	k.cfg, k.plan = cfg, plan
+	if !firewall.Diff(plan.Ruleset, before.Ruleset).None() {
+		prompt(k.others) // other traffic has to get through
+	}
 	if k.active {
 		c := firewall.Diff(plan.Ruleset, before.Ruleset) // not SetsOnly if the table is another one
 		if c.None() {
@@ -263,8 +276,9 @@ func (k *Keeper) inactive(err error) {
 	k.active, k.reason = false, reason
 }
 
-// check looks whether the rules are still there, counts, and puts them back.
-func (k *Keeper) check(ctx context.Context) {
+// check looks whether the rules are still there, counts, and puts them back. poll says that it is time for it,
+// not that something was heard.
+func (k *Keeper) check(ctx context.Context, poll bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if ctx.Err() != nil || !k.active {
@@ -276,12 +290,19 @@ func (k *Keeper) check(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		k.inactive(err)
+		// It may be read the next time. Until then what was in force most likely still is.
+		if k.unread++; k.unread >= readFailures {
+			k.inactive(err)
+		}
 		return
 	}
+	k.unread = 0
 	k.tally.Add(state.Counts)
 	c := firewall.Diff(k.plan.Ruleset, state.Ruleset)
 	if state.Exists && c.None() {
+		return
+	}
+	if !poll && k.storm(time.Now()) {
 		return
 	}
 	changes := short(c.Lines)
@@ -292,8 +313,18 @@ func (k *Keeper) check(ctx context.Context) {
 		return
 	}
 	k.putBack++
+	k.putBacks = append(k.putBacks, time.Now())
+	if len(k.putBacks) == stormCount {
+		k.log.Error("somebody keeps changing the firewall rules, they are put back every few seconds only", zap.String("table", k.cfg.Table))
+	}
 	prompt(k.others) // who did this may have made rules of its own
 	k.log.Warn("firewall rules were changed by somebody and are put back", zap.String("table", k.cfg.Table), zap.Strings("changes", changes))
+}
+
+// storm reports whether there is a fight over the rules.
+func (k *Keeper) storm(now time.Time) bool {
+	k.putBacks = slices.DeleteFunc(k.putBacks, func(t time.Time) bool { return now.Sub(t) > stormTime })
+	return len(k.putBacks) >= stormCount
 }
 
 // resolve looks names and interfaces up again, and tries again what is not in force. soon asks for the next time.

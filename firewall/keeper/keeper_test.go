@@ -186,6 +186,84 @@ func TestTheRulesArePutBack(t *testing.T) {
 	}
 }
 
+// Two that want different things of one table do not wear each other out.
+func TestAFightIsFoughtSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		k := w.start(t, config())
+		synctest.Wait()
+		enough := time.Now().Add(time.Minute)
+		for time.Now().Before(enough) {
+			w.kernel.flush(true)
+			time.Sleep(2 * settle)
+		}
+		synctest.Wait()
+		n := k.Status().PutBack
+		if n < stormCount || n > 5*stormCount { // it was flushed 600 times
+			t.Errorf("put back %d times in a minute", n)
+		}
+		if w.said("somebody keeps changing the firewall rules, they are put back every few seconds only") == 0 {
+			t.Error("it was not said")
+		}
+		time.Sleep(stormTime + pollEvery)
+		w.kernel.flush(true)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if now := k.Status().PutBack; now < n+1 {
+			t.Error("after the fight it is slow")
+		}
+	})
+}
+
+// One failure to look is not a loss.
+func TestTheRulesAreGivenUpAfterSeveralFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		k := w.start(t, config())
+		synctest.Wait()
+		fail := func(err error) { w.kernel.do(func() { w.kernel.fail = err }) }
+		time.Sleep(pollEvery / 2)
+		for range 3 {
+			fail(errors.New("no buffer"))
+			time.Sleep((readFailures - 1) * pollEvery)
+			synctest.Wait()
+			if s := k.Status(); !s.Active {
+				t.Errorf("status %+v", s)
+			}
+			fail(nil)
+			time.Sleep(pollEvery)
+		}
+		fail(errors.New("no buffer"))
+		time.Sleep(readFailures * pollEvery)
+		synctest.Wait()
+		if s := k.Status(); s.Active || s.Reason != "no buffer" {
+			t.Errorf("status %+v", s)
+		}
+		fail(nil)
+		time.Sleep(resolveEvery)
+		synctest.Wait()
+		if s := k.Status(); !s.Active || s.Reason != "" {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+func TestServersOfOneHostHaveTheirOwnTables(t *testing.T) {
+	for want, listen := range map[string][]string{
+		"zkd":      {"127.0.0.1:2181", "[::1]:2181"},
+		"zkd_2182": {"127.0.0.1:2183", "10.1.0.1:2182"},
+	} {
+		if got := TableFor(listen); got != want {
+			t.Errorf("%v: %s, want %s", listen, got, want)
+		}
+	}
+	for _, listen := range [][]string{nil, {"127.0.0.1:0"}, {"nonsense"}, {":2182", ":2181"}} {
+		if got := TableFor(listen); got != "zkd" {
+			t.Errorf("%v: %s", listen, got)
+		}
+	}
+}
+
 func TestWithoutEventsThePollRemains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

@@ -31,9 +31,9 @@ func (k *Keeper) loop(ctx context.Context) {
 			}
 		case <-settled.C:
 			settling = false
-			k.check(ctx)
+			k.check(ctx, false)
 		case <-poll.C:
-			k.check(ctx)
+			k.check(ctx, true)
 		case <-k.poke:
 			if !hurried { // so for pokes
 				hurried = true

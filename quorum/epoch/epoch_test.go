@@ -51,7 +51,7 @@ func newMem(t *testing.T) *vfs.Mem {
 }
 
 // R21: what the history proves is mended instead of refused.
-func TestOpenMendsWhatTheHistoryProves(t *testing.T) {
+func TestR21OpenMendsWhatTheHistoryProves(t *testing.T) {
 	tests := map[string]struct {
 		accepted, current string // "" for no file
 		last              zk.Zxid

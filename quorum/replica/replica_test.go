@@ -167,7 +167,7 @@ func TestAcknowledgedWritesSurviveAPowerLoss(t *testing.T) {
 
 // R22: the first failed write or sync of the log ends the replica, and nothing of that batch is
 // acknowledged; what was acknowledged before survives.
-func TestAFailedLogEndsTheReplica(t *testing.T) {
+func TestR22AFailedLogEndsTheReplica(t *testing.T) {
 	for _, fault := range []error{syscall.EIO, syscall.ENOSPC} {
 		for n := int64(1); n < 12; n++ {
 			disk := vfs.NewMem()
@@ -328,7 +328,7 @@ func TestASecondProcessIsKeptOut(t *testing.T) {
 }
 
 // Design 3.12: an ephemeral without its session goes by a txn, not by silent repair.
-func TestOrphansGoByATxn(t *testing.T) {
+func TestR17OrphansGoByATxn(t *testing.T) {
 	disk := vfs.NewMem()
 	cfg := config(t, disk)
 	r := start(t, cfg)

@@ -136,7 +136,8 @@ func TestTheTallyOutlivesTheCountersOfTheKernel(t *testing.T) {
 
 func TestClientsComeFromTheSubnetsOfTheListenAddresses(t *testing.T) {
 	own := []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("192.168.1.5/24"),
-		netip.MustParsePrefix("10.8.0.5/16"), netip.MustParsePrefix("fd00:1::5/64"), netip.MustParsePrefix("fe80::5/64")}
+		netip.MustParsePrefix("10.8.0.5/16"), netip.MustParsePrefix("fd00:1::5/64"), netip.MustParsePrefix("fe80::5/64"),
+		netip.MustParsePrefix("10.9.0.5/32")}
 	for name, test := range map[string]struct {
 		listen, want string
 	}{
@@ -147,6 +148,7 @@ func TestClientsComeFromTheSubnetsOfTheListenAddresses(t *testing.T) {
 		"all of IPv6 and IPv4": {"::", "192.168.1.0/24 10.8.0.0/16 fd00:1::/64 fe80::/64"},
 		"a link-local address": {"fe80::5%eth0", "fe80::/64"},
 		"not of this host":     {"192.168.1.6", ""},
+		"without a subnet":     {"10.9.0.5", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var listen []netip.Addr

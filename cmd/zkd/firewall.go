@@ -72,6 +72,9 @@ func firewallPlan(cmd *cobra.Command, file string) (keeper.Plan, error) {
 			fmt.Fprintf(cmd.ErrOrStderr(), "zkd: member %s: %s\n", m.Name, m.Error)
 		}
 	}
+	if plan.NoClients {
+		fmt.Fprintln(cmd.ErrOrStderr(), "zkd: no other host may reach the client port: its addresses are in no subnet")
+	}
 	return plan, err
 }
 

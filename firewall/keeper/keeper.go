@@ -203,6 +203,9 @@ func (k *Keeper) follow(ctx context.Context, cfg Config) error {
 	}
 	before := k.plan
 	k.cfg, k.plan = cfg, plan
+	if plan.NoClients && !before.NoClients {
+		k.log.Warn("no other host may reach the client port: its addresses are in no subnet, say in the configuration who may")
+	}
 	if !firewall.Diff(plan.Ruleset, before.Ruleset).None() {
 		prompt(k.others) // other traffic has to get through
 	}
@@ -314,7 +317,7 @@ func (k *Keeper) check(ctx context.Context, poll bool) {
 	}
 	k.putBack++
 	k.putBacks = append(k.putBacks, time.Now())
-	if len(k.putBacks) == stormCount {
+	if k.storm(time.Now()) && len(k.putBacks) == stormCount {
 		k.log.Error("somebody keeps changing the firewall rules, they are put back every few seconds only", zap.String("table", k.cfg.Table))
 	}
 	prompt(k.others) // who did this may have made rules of its own
@@ -338,10 +341,7 @@ func (k *Keeper) resolve(ctx context.Context) (soon bool) {
 	if err := k.follow(ctx, k.cfg); err != nil && k.active && ctx.Err() == nil {
 		k.log.Warn("firewall rules could not be made, the old ones stay", zap.Error(err))
 	}
-	for _, m := range k.plan.Members {
-		soon = soon || !m.resolved() && len(m.Addresses) == 0
-	}
-	return soon
+	return len(k.plan.Unresolved) > 0
 }
 
 // removeLeftover removes what a run with rules has left, if it can.

@@ -264,6 +264,28 @@ func TestServersOfOneHostHaveTheirOwnTables(t *testing.T) {
 	}
 }
 
+// Some clouds give addresses without a subnet: that nobody may come then is said.
+func TestThatNobodyMayComeIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.deps.Interfaces = func() ([]Interface, error) {
+			return []Interface{{"eth0", []netip.Prefix{netip.MustParsePrefix("10.1.0.1/32")}}}, nil
+		}
+		const line = "no other host may reach the client port: its addresses are in no subnet, say in the configuration who may"
+		k := w.start(t, config())
+		time.Sleep(2 * resolveEvery)
+		synctest.Wait()
+		if !k.Status().NoClients || w.said(line) != 1 {
+			t.Errorf("said %d times; status %+v", w.said(line), k.Status())
+		}
+		cfg := config()
+		cfg.Clients = []netip.Prefix{}
+		if err := k.Update(t.Context(), cfg); err != nil || k.Status().NoClients {
+			t.Errorf("that nobody may come was configured: %v, %+v", err, k.Status())
+		}
+	})
+}
+
 func TestWithoutEventsThePollRemains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -323,7 +345,7 @@ func TestNamesAreFollowed(t *testing.T) {
 		w := newWorld()
 		w.names.set("h3") // not known yet
 		k := w.start(t, config())
-		if m := k.Status().Members[2]; m.Error == "" || len(m.Addresses) != 0 {
+		if m := k.Status().Members[2]; m.Error == "" || len(m.Addresses) != 0 || !slices.Equal(k.Status().Unresolved, []string{"h3"}) {
 			t.Errorf("member 3: %+v", m)
 		}
 		w.names.set("h3", "10.1.0.3")

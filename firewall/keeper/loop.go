@@ -53,11 +53,11 @@ func nextResolve(soon bool) time.Duration {
 	return resolveEvery
 }
 
-// unresolved reports whether there is a member without any address.
+// unresolved reports whether there is a name that has never had an address.
 func (k *Keeper) unresolved() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return slices.ContainsFunc(k.plan.Members, func(m MemberStatus) bool { return !m.resolved() && len(m.Addresses) == 0 })
+	return len(k.plan.Unresolved) > 0
 }
 
 // watch listens for changes of the table until ctx ends. Where it cannot, the poll remains.

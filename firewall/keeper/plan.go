@@ -21,6 +21,10 @@ type Plan struct {
 	Interfaces []Interface
 	// ClientsConfigured tells sources that the operator named from subnets that were found.
 	ClientsConfigured bool
+	// Unresolved are names, of members or of listen addresses, that have never had an address.
+	Unresolved []string
+	// NoClients says that the server listens to other hosts and that none of them may come: no subnets were found.
+	NoClients bool
 }
 
 // MemberStatus is what is known of the addresses of a member.
@@ -30,9 +34,6 @@ type MemberStatus struct {
 	// Error says why a name has no address now; addresses that it had before stay.
 	Error string `json:"error,omitempty"`
 }
-
-// resolved says that every name of the member has an address.
-func (m MemberStatus) resolved() bool { return m.Error == "" }
 
 // Planner makes plans. It remembers the last good addresses of names: a failed look-up never takes a
 // member's access away. The zero Planner with its fields set is ready; it is for one goroutine at a time.
@@ -82,6 +83,12 @@ func (p *Planner) Plan(ctx context.Context, cfg Config) (Plan, error) {
 		names = append(names, m.Hosts...)
 	}
 	failed := p.lookUp(ctx, names)
+	slices.Sort(names)
+	for _, n := range slices.Compact(names) {
+		if n != "" && p.known[n] == nil {
+			plan.Unresolved = append(plan.Unresolved, n)
+		}
+	}
 	if cfg.Clients == nil {
 		var listen []netip.Addr
 		for _, h := range clientHosts {
@@ -91,6 +98,7 @@ func (p *Planner) Plan(ctx context.Context, cfg Config) (Plan, error) {
 			listen = append(listen, p.known[h]...)
 		}
 		plan.Policy.Clients = firewall.Connected(listen, addresses(interfaces))
+		plan.NoClients = len(plan.Policy.Clients) == 0 && slices.ContainsFunc(listen, func(a netip.Addr) bool { return !a.IsLoopback() })
 	}
 	for _, m := range cfg.Members {
 		status := MemberStatus{Name: m.Name, Addresses: []string{}}

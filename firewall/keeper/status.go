@@ -17,6 +17,10 @@ type Status struct {
 	Clients []string       `json:"clients"`
 	// ClientsConfigured is false where the clients are the subnets of the listen addresses.
 	ClientsConfigured bool `json:"clients_configured"`
+	// NoClients says that the server listens to other hosts and that none of them may come: no subnets were found.
+	NoClients bool `json:"no_clients,omitempty"`
+	// Unresolved are names that have never had an address.
+	Unresolved []string `json:"unresolved,omitempty"`
 	// Refused counts refused packets since the start of the process, as of the last look.
 	Refused []firewall.Refused `json:"refused"`
 	// PutBack is how often somebody changed or removed the rules and they were put back.
@@ -31,6 +35,7 @@ func (k *Keeper) publish() {
 	s := &Status{
 		Mode: k.cfg.Mode, Active: k.active, Reason: k.reason, Table: k.cfg.Table, PutBack: k.putBack,
 		Members: append([]MemberStatus{}, k.plan.Members...), Clients: []string{}, ClientsConfigured: k.plan.ClientsConfigured,
+		NoClients: k.plan.NoClients, Unresolved: k.plan.Unresolved,
 		Refused: k.tally.Refused(), Foreign: append([]foreign.Finding{}, k.foreign...), ForeignError: k.foreignError,
 	}
 	if v4, v6, err := firewall.Merge(k.plan.Policy.Clients); err == nil {

@@ -138,7 +138,7 @@ type setName struct {
 	table, name string
 }
 
-// setContent is a set or map in the form that foreign wants; spans is nil where it could not be read.
+// setContent is a set or map in the form that foreign wants, if it could be read.
 type setContent struct {
 	readable bool
 	spans    []foreign.Span

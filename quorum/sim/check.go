@@ -178,6 +178,11 @@ func (c *checks) holdsAll(l *life, v *replica.View) {
 	}
 }
 
+// holdsIn is holdsAll of a process that lives.
+func (c *checks) holdsIn(l *life) {
+	l.m.Read(func(v *replica.View) { c.holdsAll(l, v) })
+}
+
 // lacks returns the first thing that was acknowledged and is not in a tree, or "".
 func (c *checks) lacks(v *replica.View) string {
 	for _, path := range c.keptBy {

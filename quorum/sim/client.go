@@ -61,12 +61,6 @@ type clientConn struct {
 	older    *clientConn
 }
 
-func newClient(w *World, id int) *client {
-	c := &client{w: w, id: id}
-	c.act()
-	return c
-}
-
 // act does something, and again later.
 func (c *client) act() {
 	c.w.after(c.w.between(time.Millisecond, c.w.temper.clientPause), func() {

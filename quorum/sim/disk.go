@@ -15,8 +15,7 @@ func (w *World) diskOf(l *life) vfs.FS {
 		if l.dead || !op.Kind.Changes() {
 			return nil
 		}
-		if !w.healed && w.chance(w.temper.crashOdds) {
-			l.die(string(op.Kind) + " " + op.Path)
+		if w.point(l, string(op.Kind)+" "+op.Path); l.dead {
 			return nil
 		}
 		if l.s.broken {

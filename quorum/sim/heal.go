@@ -3,7 +3,6 @@ package sim
 import (
 	"time"
 
-	"zkd/quorum/replica"
 	"zkd/quorum/zk"
 )
 
@@ -52,13 +51,9 @@ func (w *World) heal() {
 		}
 		w.step()
 	}
-	for _, s := range w.servers {
-		if w.failure == "" {
-			s.life.m.Read(func(v *replica.View) {
-				w.checks.holdsAll(s.life, v)
-				w.checks.inOrder(v)
-			})
-		}
+	if w.failure == "" {
+		w.holdAll()
+		w.servers[0].life.m.Read(w.checks.inOrder)
 	}
 }
 

@@ -107,8 +107,7 @@ func (e *end) Send(packets ...proto.QuorumPacket) bool {
 		if e.over() || e.vanished {
 			return false
 		}
-		if !w.healed && w.chance(4*w.temper.crashOdds) {
-			e.l.die("before it sends " + p.Type.String())
+		if w.point(e.l, "before it sends "+p.Type.String()); e.l.dead {
 			return false
 		}
 		p.Data = slices.Clone(p.Data)

@@ -275,6 +275,9 @@ func (l *life) die(why string) {
 }
 
 func (s *server) restartLater() {
+	if s.w.scripted {
+		return
+	}
 	s.w.after(s.w.between(10*time.Millisecond, pick(s.w, 100*time.Millisecond, 3*time.Second, 12*time.Second)), s.start)
 }
 

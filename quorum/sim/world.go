@@ -58,7 +58,15 @@ type World struct {
 
 	healed  bool
 	failure string
-	counts  map[string]int // what happened how often
+
+	// Of a scene.
+	scripted bool // nothing happens by chance
+	counting bool
+	points   int
+	crash    Crash
+	hit      bool // the crash has happened
+
+	counts map[string]int // what happened how often
 }
 
 // Result is what became of a run.
@@ -88,46 +96,58 @@ type temper struct {
 	streamLatency time.Duration
 }
 
-func newWorld(o Options) (*World, error) {
+func emptyWorld(o Options) (*World, error) {
 	w := &World{o: o, rng: rand.New(rand.NewPCG(o.Seed, 0x73696d)), counts: make(map[string]int)}
+	w.net.init(w)
+	w.checks.init(w)
 	a, err := auth.New(auth.Config{DigestEnabled: true, DigestAlg: "SHA1"})
+	w.auth = a
+	return w, err
+}
+
+func newWorld(o Options) (*World, error) {
+	w, err := emptyWorld(o)
 	if err != nil {
 		return nil, err
 	}
-	w.auth = a
 	w.temper = w.drawTemper()
-	if o.Voters == 0 {
-		w.o.Voters, w.o.Observers = pick(w, 3, 3, 3, 5), w.rng.IntN(2)
+	voters, observers := pick(w, 3, 3, 3, 5), w.rng.IntN(2)
+	if o.Voters > 0 {
+		voters, observers = o.Voters, o.Observers
 	}
-	var config proto.QuorumConfig
-	var voters []zk.ServerID
-	for i := range w.o.Voters + w.o.Observers {
-		id := zk.ServerID(i + 1)
-		s := newServer(w, id, i >= w.o.Voters)
-		w.servers = append(w.servers, s)
-		config.Servers = append(config.Servers, proto.QuorumServer{
-			ID: id, Observer: s.observer, Addrs: []proto.PeerAddr{{Host: fmt.Sprintf("server%d", id), QuorumPort: 2888, ElectionPort: 3888}},
-		})
-		if !s.observer {
-			voters = append(voters, id)
-		}
-	}
-	w.view = zk.NewView(voters...)
-	w.config = config.String()
-	if w.members, err = election.NewMembers(config, nil); err != nil {
+	if err := w.populate(voters, observers); err != nil {
 		return nil, err
 	}
-	w.temper.slow = zk.ServerID(w.rng.IntN(len(w.servers)) + 1)
-	w.net.init(w)
-	w.checks.init(w)
+	w.temper.slow = w.servers[w.rng.IntN(len(w.servers))].id
 	for _, s := range w.servers {
 		s.start()
 	}
 	for i := range 2 + w.rng.IntN(3) {
-		w.clients = append(w.clients, newClient(w, i))
+		c := &client{w: w, id: i}
+		w.clients = append(w.clients, c)
+		c.act()
 	}
 	w.after(w.temper.faultEvery, w.fault)
 	return w, nil
+}
+
+// populate makes the servers, which are down.
+func (w *World) populate(voters, observers int) (err error) {
+	var config proto.QuorumConfig
+	var ids []zk.ServerID
+	for i := range voters + observers {
+		s := newServer(w, zk.ServerID(i+1), i >= voters)
+		w.servers = append(w.servers, s)
+		config.Servers = append(config.Servers, proto.QuorumServer{
+			ID: s.id, Observer: s.observer, Addrs: []proto.PeerAddr{{Host: fmt.Sprintf("server%d", s.id), QuorumPort: 2888, ElectionPort: 3888}},
+		})
+		if !s.observer {
+			ids = append(ids, s.id)
+		}
+	}
+	w.view, w.config = zk.NewView(ids...), config.String()
+	w.members, err = election.NewMembers(config, nil)
+	return err
 }
 
 func (w *World) drawTemper() temper {

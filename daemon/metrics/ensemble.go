@@ -137,6 +137,10 @@ func zkdEnsembleMetrics() []metric {
 	return []metric{
 		only(isMember, counter("zkd_snapshots_received_total", "Times that a leader sent this server everything.",
 			func(s *stats.Server) *stats.Counter { return &s.SnapsReceived })),
+		only(isMember, gauge("zkd_sync_received_bytes", "Size of what has come so far of the snapshot being received from the leader; 0 while there is none.",
+			func(p *picture) float64 { return float64(p.stats.SyncBytes.Load()) })),
+		only(isMember, gauge("zkd_sync_received_txns", "Transactions of the log that have come so far from the leader; 0 while it sends none.",
+			func(p *picture) float64 { return float64(p.stats.SyncTxns.Load()) })),
 		only(isMember, gauge("zkd_quorum", "1 while a quorum is at work, as far as this server sees.",
 			func(p *picture) float64 { return truth(p.st.Ensemble.Quorum) })),
 		only(isMember, gauge("zkd_quorum_losses", "Voters that may yet be lost; 0 if the next loss ends the service, -1 without a quorum.",

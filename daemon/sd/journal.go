@@ -26,13 +26,15 @@ func StderrIsJournal() bool {
 //	ZKD_ZXID=0x100000004                                  each field by itself
 //	ZKD_BYTES=5120
 //	ZKD_LOGGER=replica, CODE_FILE=, CODE_LINE=, CODE_FUNC=  where it was written
+//	ZKD_EVENT=snapshot, MESSAGE_ID=                         of [Events], if it is one
 func JournalCore(level zapcore.LevelEnabler) zapcore.Core {
-	return &journalCore{LevelEnabler: level, send: journal.Send}
+	return &journalCore{LevelEnabler: level, events: eventsByMessage(), send: journal.Send}
 }
 
 type journalCore struct {
 	zapcore.LevelEnabler
 	fields []zapcore.Field
+	events map[string]Event // by message; shared, and only read
 	send   func(message string, p journal.Priority, vars map[string]string) error
 }
 
@@ -59,7 +61,7 @@ func (c *journalCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 			names = append(names, f.Key)
 		}
 	}
-	vars := make(map[string]string, len(enc.Fields)+4)
+	vars := make(map[string]string, len(enc.Fields)+6)
 	var text strings.Builder
 	text.WriteString(e.Message)
 	for _, name := range names {
@@ -71,6 +73,9 @@ func (c *journalCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 		if _, ok := vars[fieldName(name)]; !ok {
 			vars[fieldName(name)] = plain(enc.Fields[name])
 		}
+	}
+	if event, ok := c.events[e.Message]; ok {
+		vars["ZKD_EVENT"], vars["MESSAGE_ID"] = event.Name, event.ID
 	}
 	if e.LoggerName != "" {
 		vars["ZKD_LOGGER"] = e.LoggerName

@@ -184,3 +184,22 @@ func TestAJournalEntryHasTheFieldsInItsTextAndByThemselves(t *testing.T) {
 		t.Errorf("debug entry was written: %q", text)
 	}
 }
+
+func TestAnEventHasItsNumberInTheJournal(t *testing.T) {
+	var vars map[string]string
+	core := JournalCore(zapcore.InfoLevel).(*journalCore)
+	core.send = func(_ string, _ journal.Priority, v map[string]string) error { vars = v; return nil }
+	log := zap.New(core)
+	for _, e := range Events() {
+		for _, m := range e.Messages {
+			log.Info(m, zap.Int64("epoch", 7))
+			if vars["ZKD_EVENT"] != e.Name || vars["MESSAGE_ID"] != e.ID || vars["ZKD_EPOCH"] != "7" {
+				t.Errorf("%q: %v, want event %s with number %s", m, vars, e.Name, e.ID)
+			}
+		}
+	}
+	log.Info("nothing of note")
+	if _, ok := vars["MESSAGE_ID"]; ok {
+		t.Errorf("a message that is no event has a number: %v", vars)
+	}
+}

@@ -156,7 +156,6 @@ type Replica struct {
 	snapBusy      atomic.Bool
 	digests       digestLog
 	recovery      recovery
-	syncProgress  atomic.Int64 // bytes of the snapshot being received
 	picture       atomic.Pointer[Ensemble]
 }
 

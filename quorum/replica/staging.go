@@ -85,7 +85,7 @@ func (r *Replica) readStream(in io.Reader, at zk.Zxid) (*tree.Tree, error) {
 		if r.quit.Load() {
 			return ErrStopped
 		}
-		r.syncProgress.Store(bytes)
+		r.stats.SyncBytes.Set(bytes)
 		if now := time.Now(); now.Sub(lastSaid) > time.Second {
 			lastSaid = now
 			r.log.Info("receiving a snapshot", zap.Int64("bytes", bytes), zap.Int64("znodes", nodes))
@@ -103,6 +103,7 @@ func (r *Replica) readStream(in io.Reader, at zk.Zxid) (*tree.Tree, error) {
 func (r *Replica) stage(txns []zab.Txn) {
 	s := &r.staging
 	s.txns += int64(len(txns))
+	r.stats.SyncTxns.Set(s.txns)
 	if s.mode == zab.Snap {
 		if err := replayAll(s.tree, txns); err != nil {
 			r.fail(err)
@@ -206,7 +207,7 @@ func (r *Replica) syncCommitted(last zk.Zxid) {
 	r.stats.SyncMillis.Observe(r.cfg.Now().Sub(s.began).Milliseconds())
 	r.log.Info("has the leader's history", zap.Stringer("mode", s.mode), zap.Stringer("zxid", last), zap.Int64("txns", s.txns),
 		zap.Duration("took", r.cfg.Now().Sub(s.began)))
-	r.staging = staging{}
+	r.abandonStaging()
 	r.step(zab.SyncCommitted{Last: last})
 }
 
@@ -265,8 +266,10 @@ func (r *Replica) beside(work func() error, then func(err error)) {
 	})
 }
 
-// abandonStaging forgets a sync that will not be brought to its end.
+// abandonStaging forgets a sync: it has come to its end, or never will.
 func (r *Replica) abandonStaging() {
+	r.stats.SyncBytes.Set(0)
+	r.stats.SyncTxns.Set(0)
 	r.staging = staging{}
 }
 

@@ -175,7 +175,7 @@ func (r *Replica) takePicture() {
 		e.Epoch, e.Received = r.learner.Epoch(), r.learner.Received()
 		e.Sync, e.SyncTxns = r.staging.mode, r.staging.txns
 		if r.staging.mode == zab.Snap {
-			e.SyncBytes = r.syncProgress.Load()
+			e.SyncBytes = r.stats.SyncBytes.Load()
 		}
 	default:
 		e.Since = r.last.at

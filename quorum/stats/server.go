@@ -75,6 +75,8 @@ type Server struct {
 	DiffsSent      Counter   // parts of the log sent to learners
 	SnapsSent      Counter
 	SnapsReceived  Counter
+	SyncBytes      Gauge // of the snapshot that a learner is receiving, 0 while it receives none
+	SyncTxns       Gauge // of the log that a learner is receiving, 0 while it receives none
 
 	Lookings                Counter   // times that the server began to look for a leader
 	UnavailableMillis       Histogram // from then until clients were served again

@@ -61,8 +61,8 @@ type Event struct {
 	Zxid  zk.Zxid // of the change; -1 where it is not known, so from servers before 3.9
 }
 
-// maxEvents bounds the events that wait for a slow OnEvent. Beyond it the client stops reading, so that
-// the server sees a slow reader; pings go on.
+// maxEvents bounds the events that wait for a slow OnEvent, beside as many that it was given together. Beyond
+// it the client stops reading, so that the server sees a slow reader; pings go on.
 const maxEvents = 10_000
 
 // eventQueue stands between the connection, which must not wait, and the caller's function.

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"math"
+
 	"zkd/quorum/election"
 	"zkd/quorum/replica"
 	"zkd/quorum/stats"
@@ -41,7 +43,7 @@ func (w *World) audit() {
 			w.fail("audit: server %d: acceptedEpoch %d, currentEpoch %d, log ends at %v", s.id, f.Accepted, f.Current, f.Logged)
 		}
 		lacks := ""
-		m.Read(func(v *replica.View) { lacks = w.checks.lacks(v) })
+		m.Read(func(v *replica.View) { lacks = w.checks.lacks(v, math.MaxInt64) })
 		all = append(all, survivor{s.id, f.Current, f.Logged, lacks})
 		m.Close()
 	}

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"hash/maphash"
+	"math"
 
 	"zkd/quorum/jute"
 	"zkd/quorum/proto"
@@ -158,7 +159,8 @@ func (c *checks) compare(l *life, at zk.Zxid) {
 	}
 }
 
-// established notes a leader: there is one in an epoch, and it has all that was ever acknowledged.
+// established notes a leader: there is one in an epoch, and it has all that was ever acknowledged in those before.
+// One that stood still may be established when there is a later one already: it can commit nothing any more.
 func (c *checks) established(l *life, epoch zk.Epoch) {
 	id, ok := c.leaders[epoch]
 	if ok && id != l.s.id {
@@ -168,12 +170,16 @@ func (c *checks) established(l *life, epoch zk.Epoch) {
 		return
 	}
 	c.leaders[epoch] = l.s.id
-	l.m.Read(func(v *replica.View) { c.holdsAll(l, v) })
+	l.m.Read(func(v *replica.View) {
+		if what := c.lacks(v, zk.MakeZxid(epoch, 0)); what != "" {
+			c.w.fail("%v leads in epoch %d and lacks %s", l, epoch, what)
+		}
+	})
 }
 
 // holdsAll: a server has each znode that was acknowledged and is never deleted, made by the txn that was.
 func (c *checks) holdsAll(l *life, v *replica.View) {
-	if what := c.lacks(v); what != "" {
+	if what := c.lacks(v, math.MaxInt64); what != "" {
 		c.w.fail("%v, at %v, lacks %s", l, v.Zxid(), what)
 	}
 }
@@ -183,9 +189,12 @@ func (c *checks) holdsIn(l *life) {
 	l.m.Read(func(v *replica.View) { c.holdsAll(l, v) })
 }
 
-// lacks returns the first thing that was acknowledged and is not in a tree, or "".
-func (c *checks) lacks(v *replica.View) string {
+// lacks returns the first thing that was acknowledged below a zxid and is not in a tree, or "".
+func (c *checks) lacks(v *replica.View, below zk.Zxid) string {
 	for _, path := range c.keptBy {
+		if c.kept[path] >= below {
+			continue
+		}
 		id, ok := v.Tree().Find(path)
 		if !ok {
 			return fmt.Sprintf("%s, acknowledged at %v", path, c.kept[path])

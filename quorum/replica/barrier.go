@@ -7,77 +7,60 @@ import (
 
 // barrierState is what a leader has of syncs.
 //
-// A sync is answered once a quorum has confirmed that this is still the leader. Until then later requests of
-// its session are held back, so that they are answered behind it, here and on a Java learner. Where there is
-// a sync among them, later syncs of the same learner, of any session, are held back as well: the answer does
-// not say whose it is, and a learner takes it for that of its oldest.
+// A sync is answered once a quorum has confirmed that this is still the leader. Until then the writes behind it
+// wait: those of its session, or, if a learner sent it, all of that learner's. For a learner of ZooKeeper's has
+// one queue of what its clients asked for, syncs too, and takes each answer for that to the head of it
+// (CommitProcessor.queuedWriteRequests); the answer to a sync does not even say whose it is.
 type barrierState struct {
 	barriers    map[uint64]Request
 	lastBarrier uint64
-	held        map[zk.SessionID]heldBack
-	heldSyncs   map[zab.LinkID][]zk.SessionID // in the order of asking
+	held        map[asker]heldBack
 }
 
-// heldBack is what is held back of a session.
+// asker is whose requests are answered in the order of asking.
+type asker struct {
+	link    zab.LinkID   // of a learner, 0 for this server
+	session zk.SessionID // of a client of this server, else 0
+}
+
+// heldBack is what waits behind syncs that are not answered.
 type heldBack struct {
+	syncs    int
 	requests []Request
-	asked    bool // behind a sync of the session; else behind one of another, on the same link
 }
 
-// hold keeps a request back if it must wait for a sync, and reports whether it does.
+func (req *Request) asker() asker {
+	if req.link != 0 {
+		return asker{link: req.link}
+	}
+	return asker{session: req.Session}
+}
+
+// hold keeps a request back if it must wait for a sync, and reports whether it does. A sync right behind
+// another one need not: they are answered in their order.
 func (r *Replica) hold(req *Request) bool {
-	if len(r.held) == 0 && len(r.heldSyncs) == 0 || req.Origin == nil && req.link == 0 {
+	if len(r.held) == 0 || req.Origin == nil && req.link == 0 {
 		return false
 	}
-	h, waits := r.held[req.Session]
-	if !waits && !r.behindSyncs(req) {
+	h, waits := r.held[req.asker()]
+	if !waits || req.Kind == Barrier && len(h.requests) == 0 {
 		return false
-	}
-	if req.Kind == Barrier && req.link != 0 && !req.held {
-		req.held = true
-		r.heldSyncs[req.link] = append(r.heldSyncs[req.link], req.Session)
 	}
 	h.requests = append(h.requests, *req)
-	r.held[req.Session] = h
+	r.held[req.asker()] = h
 	return true
-}
-
-// behindSyncs reports whether req is a sync for which it is not the turn yet.
-func (r *Replica) behindSyncs(req *Request) bool {
-	if req.Kind != Barrier || req.link == 0 {
-		return false
-	}
-	syncs := r.heldSyncs[req.link]
-	return len(syncs) > 0 && (!req.held || syncs[0] != req.Session)
-}
-
-// letGo takes in again what was held back of a session.
-func (r *Replica) letGo(session zk.SessionID) {
-	h := r.held[session]
-	delete(r.held, session)
-	r.incoming = append(h.requests, r.incoming...)
 }
 
 // askBarrier takes in a sync.
 func (r *Replica) askBarrier(req *Request) {
 	r.lastBarrier++
 	r.barriers[r.lastBarrier] = *req
-	if req.Session != 0 {
-		r.held[req.Session] = heldBack{asked: true}
+	if req.ask == nil {
+		h := r.held[req.asker()]
+		h.syncs++
+		r.held[req.asker()] = h
 	}
 	r.step(zab.Barrier{Link: req.link, ID: r.lastBarrier})
-	if !req.held || r.role != leading {
-		return
-	}
-	syncs := r.heldSyncs[req.link][1:]
-	if len(syncs) == 0 {
-		delete(r.heldSyncs, req.link)
-		return
-	}
-	r.heldSyncs[req.link] = syncs
-	if next, ok := r.held[syncs[0]]; ok && !next.asked {
-		r.letGo(syncs[0])
-	}
 }
 
 // barrierDone answers a sync, and lets go what was held behind it.
@@ -97,5 +80,11 @@ func (r *Replica) barrierDone(id uint64) {
 		r.tell(req.Origin, &out)
 		r.mu.Unlock()
 	}
-	r.letGo(req.Session)
+	h := r.held[req.asker()]
+	if h.syncs--; h.syncs > 0 {
+		r.held[req.asker()] = h
+		return
+	}
+	delete(r.held, req.asker())
+	r.incoming = append(h.requests, r.incoming...)
 }

@@ -36,7 +36,6 @@ type Request struct {
 
 	link zab.LinkID // of the learner that forwarded it, 0 for one of this server
 	ask  func()     // called in the place of an outcome, with the turn held
-	held bool       // a sync that was held back: heldSyncs has it
 }
 
 // Outcome tells an Origin what became of its oldest unanswered request. It and all it points to are

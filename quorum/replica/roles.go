@@ -296,8 +296,7 @@ func (r *Replica) beginReign() {
 		r.tracker.Add(id, timeout, now) // every known session gets a full timeout
 	}
 	r.barriers = make(map[uint64]Request)
-	r.held = make(map[zk.SessionID]heldBack)
-	r.heldSyncs = make(map[zab.LinkID][]zk.SessionID)
+	r.held = make(map[asker]heldBack)
 	r.nextReap = r.cfg.Now().Add(r.cfg.ReapInterval)
 	r.removeOrphans()
 }

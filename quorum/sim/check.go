@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
+	"slices"
 
 	"zkd/quorum/jute"
 	"zkd/quorum/proto"
@@ -21,6 +22,7 @@ type checks struct {
 	leaders map[zk.Epoch]zk.ServerID // who was established
 	states  map[zk.Zxid]state        // what a server that serves had applied
 	txns    map[zk.Zxid]uint64       // what was proposed: a hash of it
+	origins map[zk.Zxid]origin
 	applied map[zk.ServerID]progress
 
 	acked   zk.Zxid              // newest write that anybody was told of
@@ -57,6 +59,7 @@ func (c *checks) init(w *World) {
 	c.leaders = make(map[zk.Epoch]zk.ServerID)
 	c.states = make(map[zk.Zxid]state)
 	c.txns = make(map[zk.Zxid]uint64)
+	c.origins = make(map[zk.Zxid]origin)
 	c.applied = make(map[zk.ServerID]progress)
 	c.kept = make(map[string]zk.Zxid)
 	c.values = make(map[int32]string)
@@ -78,6 +81,43 @@ func (c *checks) sent(e *end, p *proto.QuorumPacket) {
 	if p.Type == proto.PacketProposal || p.Type == proto.PacketInform {
 		c.txn(e.l, p.Zxid, p.Data)
 	}
+	if !e.leads || p.Type != proto.PacketCommit && p.Type != proto.PacketInform && p.Type != proto.PacketSync {
+		return
+	}
+	what := c.origins[p.Zxid]
+	if p.Type == proto.PacketSync {
+		what = origin{}
+	}
+	switch at := slices.Index(e.asked, what); {
+	case at == 0:
+		e.asked = e.asked[1:]
+	case at > 0 || p.Type == proto.PacketSync:
+		// A Java learner would wait for ever for the answer to the oldest.
+		c.w.fail("%v answers request %d of conn%d before those in front of it (%v %v)", e.l, at, e.c.id, p.Type, p.Zxid)
+	}
+}
+
+// origin says whose request a txn comes of; of a sync it is empty.
+type origin struct {
+	session zk.SessionID
+	cxid    int32
+}
+
+// requested notes what a learner asks its leader for.
+func (c *checks) requested(e *end, packets []proto.QuorumPacket) {
+	for i := range packets {
+		if packets[i].Type != proto.PacketRequest {
+			continue
+		}
+		var f proto.ForwardedRequest
+		d := jute.NewDecoder(packets[i].Data)
+		f.Decode(&d)
+		if f.Op == zk.OpSync {
+			e.asked = append(e.asked, origin{})
+		} else {
+			e.asked = append(e.asked, origin{f.Session, f.Cxid})
+		}
+	}
 }
 
 // streamed does so for a part of the log.
@@ -95,6 +135,11 @@ func (c *checks) txn(l *life, z zk.Zxid, data []byte) {
 		c.w.fail("%v sends a txn %v that differs from the one known by this zxid", l, z)
 	}
 	c.txns[z] = h
+	var txn proto.Txn
+	if err := proto.DecodeTxn(data, &txn); err != nil {
+		c.w.fail("%v sends a txn %v that cannot be read: %v", l, z, err)
+	}
+	c.origins[z] = origin{txn.Header.ClientID, txn.Header.Cxid}
 }
 
 // afterEvent looks at a process after something has happened to it.

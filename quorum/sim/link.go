@@ -53,6 +53,7 @@ type end struct {
 	joined    bool             // a leader's end: the learner has introduced itself
 	last      proto.PacketType // received
 	lastSent  proto.PacketType
+	asked     []origin // a leader's end: what the learner waits for
 
 	dropped  bool // by the replica
 	vanished bool // the other end hears of it
@@ -362,6 +363,9 @@ func (e *end) receive(packets []proto.QuorumPacket) {
 		w.trace("%v <- conn%d:%s", e.l, e.c.id, text)
 	}
 	e.last = packets[len(packets)-1].Type
+	if e.leads {
+		w.checks.requested(e, packets)
+	}
 	if e.leads && !e.joined {
 		e.joined = true
 		if e.l.port == nil || e.l.port.closed || e.l.port.term != e.term {

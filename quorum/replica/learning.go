@@ -214,7 +214,7 @@ func (r *Replica) revalidated(data []byte) {
 // answerPing tells the leader of which sessions something was heard since the last PING.
 func (r *Replica) answerPing(p proto.QuorumPacket) {
 	now := r.NowMillis()
-	var data []byte
+	data := []byte{} // not null, of which a Java leader dies
 	for id, h := range r.owners {
 		if h.conn == nil || h.conn.LastHeardMillis() < r.pinged {
 			continue

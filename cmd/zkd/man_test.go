@@ -49,6 +49,9 @@ func keysSection() string {
 		}
 		fmt.Fprintf(&b, ".It Va %s\n", k.Name)
 		b.WriteString(mdoc(fmt.Sprintf("Type: %s. Default: %s.", k.Type, k.Default)))
+		if k.Live {
+			b.WriteString("A reload changes it.\n")
+		}
 		b.WriteString(".br\n" + mdoc(k.Doc))
 	}
 	return b.String() + ".El\n"

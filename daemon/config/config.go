@@ -25,6 +25,7 @@ type Config struct {
 	Admin    Admin
 	Log      Log
 	Systemd  Systemd
+	Firewall Firewall
 	Ensemble Ensemble
 	// Servers are the members of the ensemble by ascending ID; none for a server that stands alone.
 	Servers []Server
@@ -110,6 +111,19 @@ type Systemd struct {
 	QuorumWait time.Duration
 }
 
+// Firewall says who may reach the ports: table [firewall].
+type Firewall struct {
+	Mode string // auto, required, off
+	// Clients and Admins are addresses and subnets. Nil Clients: the subnets of the addresses that the client
+	// port listens on; empty: nobody.
+	Clients, Admins []string
+	Refuse          string // drop, reject
+	OnStop          string // remove, keep
+	Table           string // "": by the client port
+	// From are more addresses and subnets from which a member calls.
+	From map[zk.ServerID][]string
+}
+
 // Ensemble says how the members of [servers] work together: table [ensemble].
 type Ensemble struct {
 	InitLimit, SyncLimit int // ticks
@@ -162,6 +176,7 @@ func Default() Config {
 		Admin:    Admin{Enabled: true, Listen: []string{"127.0.0.1:8080", "[::1]:8080"}},
 		Log:      Log{Level: "info", Format: "auto"},
 		Systemd:  Systemd{Ready: "serving", QuorumWait: 10 * time.Second},
+		Firewall: Firewall{Mode: "auto", Refuse: "drop", OnStop: "remove"},
 		Ensemble: Ensemble{InitLimit: 10, SyncLimit: 5, ConnectTimeout: 5 * time.Second, KeepAlive: time.Minute},
 	}
 }

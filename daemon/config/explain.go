@@ -29,15 +29,31 @@ func (c Config) Explain() []Setting {
 			s.Value = hidden
 		}
 		list = append(list, s)
+		if f.Name == "firewall.table" {
+			list = append(list, c.explain(c.fromSettings())...)
+		}
 	}
-	for _, m := range c.members() {
+	return append(list, c.explain(c.members())...)
+}
+
+func (c *Config) explain(members []memberSetting) []Setting {
+	var list []Setting
+	for _, m := range members {
 		list = append(list, Setting{m.table + "." + m.name, m.value, c.sources[m.table+"."+m.name].String()})
 	}
 	return list
 }
 
-// memberSetting is one entry of [servers], [ensemble.groups] or [ensemble.weights].
+// memberSetting is one entry of [firewall.from], [ensemble.groups], [ensemble.weights] or [servers].
 type memberSetting struct{ table, name, value string }
+
+func (c *Config) fromSettings() []memberSetting {
+	var list []memberSetting
+	for _, id := range sortedIDs(c.Firewall.From) {
+		list = append(list, memberSetting{fromTable, idText(id), quoteAll(c.Firewall.From[id])})
+	}
+	return list
+}
 
 func (c *Config) members() []memberSetting {
 	var list []memberSetting
@@ -48,7 +64,7 @@ func (c *Config) members() []memberSetting {
 		}
 		list = append(list, memberSetting{groupsTable, strconv.FormatInt(n, 10), "[" + strings.Join(ids, ", ") + "]"})
 	}
-	for _, id := range slices.Sorted(maps.Keys(c.Ensemble.Weights)) {
+	for _, id := range sortedIDs(c.Ensemble.Weights) {
 		list = append(list, memberSetting{weightsTable, idText(id), strconv.FormatInt(c.Ensemble.Weights[id], 10)})
 	}
 	for _, s := range c.Servers {
@@ -56,6 +72,8 @@ func (c *Config) members() []memberSetting {
 	}
 	return list
 }
+
+func sortedIDs[V any](m map[zk.ServerID]V) []zk.ServerID { return slices.Sorted(maps.Keys(m)) }
 
 func idText(id zk.ServerID) string { return strconv.FormatInt(int64(id), 10) }
 
@@ -88,7 +106,7 @@ func (c Config) ToTOML() string {
 		in, name, _ := cutLast(f.Name)
 		write(in, name, f.text(&c), s)
 	}
-	for _, m := range c.members() {
+	for _, m := range slices.Concat(c.fromSettings(), c.members()) {
 		write(m.table, m.name, m.value, c.sources[m.table+"."+m.name])
 	}
 	return strings.TrimPrefix(b.String(), "\n")

@@ -20,6 +20,8 @@ type Key struct {
 	Default string
 	// Doc is one or more sentences.
 	Doc string
+	// Live says that a reload changes it while the server runs.
+	Live bool
 }
 
 // field binds one key to its place in a Config.
@@ -34,6 +36,11 @@ type field struct {
 	text func(c *Config) string
 	// check returns "" or what is wrong with the value; nil accepts all values of the type.
 	check func(c *Config) (wrong string)
+}
+
+func (f field) reloadable() field {
+	f.Live = true
+	return f
 }
 
 func (f field) secretField() field {

@@ -17,6 +17,7 @@ const (
 	serversTable = "servers"
 	groupsTable  = "ensemble.groups"
 	weightsTable = "ensemble.weights"
+	fromTable    = "firewall.from"
 )
 
 // Keys lists every key of zkd.toml, table by table, in the order of the manual.
@@ -24,14 +25,18 @@ func Keys() []Key {
 	var keys []Key
 	for _, f := range fields() {
 		keys = append(keys, f.Key)
+		if f.Name == "firewall.table" {
+			keys = append(keys, Key{fromTable + ".N", "list of strings", "none", "More addresses and subnets from which member N calls, " +
+				"beside those in [servers]: where its addresses are translated on the way, for example.", true})
+		}
 	}
 	return append(keys,
 		Key{groupsTable + ".N", "list of integers", "none", "The ids of the voters in group N. With groups, a quorum is a majority of " +
-			"the weight in a majority of the groups. Every voter is in one group."},
-		Key{weightsTable + ".N", "integer", "1", "How much the vote of server N counts in its group; a server of weight 0 never leads."},
+			"the weight in a majority of the groups. Every voter is in one group.", false},
+		Key{weightsTable + ".N", "integer", "1", "How much the vote of server N counts in its group; a server of weight 0 never leads.", false},
 		Key{serversTable + ".N", "string", "none", "Member N of the ensemble as host:peer port:election port, 2888 and 3888 " +
 			"if left out. An IPv6 address stands in [ ]; several addresses of one server are separated by |. :observer at the end makes it an " +
-			"observer; ;port or ;host:port behind all names its client port. Without [servers] the server stands alone."},
+			"observer; ;port or ;host:port behind all names its client port. Without [servers] the server stands alone.", false},
 	)
 }
 
@@ -57,7 +62,7 @@ const (
 
 // fields is the table of all keys with a fixed name.
 func fields() []field {
-	list := slices.Concat(rootFields(), clientFields(), storageFields(), accessFields(), operatorFields(), ensembleFields())
+	list := slices.Concat(rootFields(), clientFields(), storageFields(), accessFields(), operatorFields(), firewallFields(), ensembleFields())
 	for i, f := range list {
 		if f.Default == "" {
 			list[i] = f.defaultText()
@@ -68,8 +73,8 @@ func fields() []field {
 
 func rootFields() []field {
 	id := field{
-		Key: Key{"id", "integer", "the number in data_dir/myid; 1 for a server that stands alone",
-			"This server among [servers], 1 to 254. Where data_dir/myid exists it must hold the same number."},
+		Key: Key{"id", "integer", "the number in data_dir/myid; else that of the entry of [servers] with an address of this host; 1 for a server that stands alone",
+			"This server among [servers], 1 to 254. What data_dir/myid and the addresses of this host say must not be another number.", false},
 		decode: func(c *Config, v any) string {
 			n, ok := v.(int64)
 			if !ok {
@@ -220,7 +225,7 @@ func operatorFields() []field {
 			return ""
 		}),
 		choiceField("log.level", "Least severe messages that are logged.",
-			func(c *Config) *string { return &c.Log.Level }, "debug", "info", "warn", "error"),
+			func(c *Config) *string { return &c.Log.Level }, "debug", "info", "warn", "error").reloadable(),
 		choiceField("log.format", "Form of the log; auto is the journal under systemd, console on a terminal, JSON otherwise.",
 			func(c *Config) *string { return &c.Log.Format }, "auto", "console", "json", "journal"),
 		choiceField("systemd.ready", "When systemd is told that zkd is ready: when it serves, or quorum_wait is over; only with a quorum; or once it listens.",

@@ -37,7 +37,7 @@ type tomlReader struct {
 // type. A syntax error ends the reading: what follows it has no certain meaning.
 func readTOML(file string, text []byte, cfg *Config, rep *report) {
 	r := &tomlReader{report: rep, cfg: cfg, file: file, text: strings.TrimPrefix(string(text), "\ufeff"),
-		fields: map[string]field{}, tables: map[string]bool{serversTable: true, groupsTable: true, weightsTable: true}}
+		fields: map[string]field{}, tables: map[string]bool{serversTable: true, groupsTable: true, weightsTable: true, fromTable: true}}
 	for _, f := range fields() {
 		r.fields[f.Name] = f
 		r.names = append(r.names, f.Name)
@@ -198,6 +198,11 @@ func (r *tomlReader) leaf(l tomlLeaf) {
 	case table == weightsTable:
 		if !r.weight(at, last, l.value) {
 			r.breakKey(weightsTable)
+			return
+		}
+	case table == fromTable:
+		if !r.from(at, last, l.value) {
+			r.breakKey(fromTable)
 			return
 		}
 	default:

@@ -31,6 +31,7 @@ func (c *Config) validate(rep *report) {
 	}
 	c.checkSessions(rep)
 	c.checkListen(rep)
+	c.checkFirewall(rep)
 	if !rep.broken[serversTable] {
 		c.checkServers(rep)
 		c.checkHierarchy(rep)
@@ -186,7 +187,7 @@ func (c *Config) checkHierarchy(rep *report) {
 			in[id] = n
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(e.Weights)) {
+	for _, id := range sortedIDs(e.Weights) {
 		if !known[id] {
 			rep.errorf(c.sources[fmt.Sprintf("%s.%d", weightsTable, id)], "", "there is no server %d", id)
 		}

@@ -4,6 +4,7 @@ VERSION  ?= 0.1.0
 GO       ?= go
 FUZZTIME ?= 30s
 SOAKTIME ?= 1h
+DIST     ?= dist
 NFPM     := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
 # One binary, no C: the same program on every Linux of the architecture.
@@ -11,7 +12,7 @@ export CGO_ENABLED := 0
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # Rooms with goroutines and locks: they are tested a second time under the race detector.
-RACE_ROOMS := ./quorum ./quorum/replica/... ./quorum/serve/... ./quorum/stats/... ./quorum/peer/... ./daemon/...
+RACE_ROOMS := ./quorum ./quorum/client ./quorum/replica/... ./quorum/serve/... ./quorum/stats/... ./quorum/peer/... ./daemon/...
 
 # ZooKeeper 3.9, with which the tests exchange files; packaging/setup.sh fetches it.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zkd-tests
@@ -20,14 +21,18 @@ export ZKD_ZK39_CLASSPATH ?= $(CACHE)/zookeeper-3.9/*
 # Date of what is built: that of the last commit, so that the same source makes the same package.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
 
-.PHONY: help build run stop status test setup lint race fuzz soak bench deb clean
+PACKAGE = umask 022; SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) VERSION=$(VERSION) DIST=$(DIST) \
+	ARCH=$$($(GO) env GOARCH) $(GO) run $(NFPM) package
+
+.PHONY: help build run stop status test setup lint race fuzz soak bench stage deb rpm clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-build: ## build bin/zkd
+build: ## build bin/zkd and bin/zkctl
 	@mkdir -p bin
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/zkd ./cmd/zkd
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/zkctl ./cmd/zkctl
 
 run: build ## build, start three servers in the background on 127.0.0.1:2181 to 2183, show who leads
 	@packaging/local.sh start
@@ -68,13 +73,21 @@ soak: ## the endurance tests, for SOAKTIME
 bench: build ## zkd beside Apache ZooKeeper under load: a table of ratios
 	$(GO) run ./cmd/zkbench
 
-deb: build ## dist/*.deb
-	@mkdir -p dist
-	@for page in man/*.[0-9]; do gzip -9nc "$$page" > "dist/$$(basename "$$page").gz"; done
-	@gzip -9nc CHANGELOG.md > dist/changelog.gz
-	@for shell in bash zsh fish; do bin/zkd completion $$shell > dist/completion.$$shell; done
-	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) VERSION=$(VERSION) \
-		ARCH=$$($(GO) env GOARCH) $(GO) run $(NFPM) package --packager deb --target dist/
+# What the packages hold and is made, in DIST. The same source makes the same files, wherever and whenever.
+stage:
+	@mkdir -p $(DIST)
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(DIST)/zkd ./cmd/zkd
+	@for page in man/*.[0-9]; do gzip -9nc "$$page" > "$(DIST)/$$(basename "$$page").gz"; done
+	@gzip -9nc CHANGELOG.md > $(DIST)/changelog.gz
+	@printf 'zkd (%s-1) unstable; urgency=medium\n\n  * What changed is in changelog.gz.\n\n -- the zkd authors <zkd@localhost>  %s\n' \
+		'$(VERSION)' "$$(LC_ALL=C date -Ru -d @$(SOURCE_DATE_EPOCH))" | gzip -9n > $(DIST)/changelog.Debian.gz
+	@for shell in bash zsh fish; do $(DIST)/zkd completion $$shell > $(DIST)/completion.$$shell; done
+
+deb: stage ## dist/*.deb
+	@$(PACKAGE) --packager deb --target $(DIST)/
+
+rpm: stage ## dist/*.rpm
+	@$(PACKAGE) --packager rpm --target $(DIST)/
 
 clean: stop ## remove what was built, and the servers of make run with their data
 	rm -rf bin dist run

@@ -76,12 +76,15 @@ bench: build ## zkd beside Apache ZooKeeper under load: a table of ratios
 # What the packages hold and is made, in DIST. The same source makes the same files, wherever and whenever.
 stage:
 	@mkdir -p $(DIST)
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(DIST)/zkd ./cmd/zkd
+	@for program in zkd zkctl; do $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(DIST)/$$program ./cmd/$$program || exit 1; done
 	@for page in man/*.[0-9]; do gzip -9nc "$$page" > "$(DIST)/$$(basename "$$page").gz"; done
 	@gzip -9nc CHANGELOG.md > $(DIST)/changelog.gz
 	@printf 'zkd (%s-1) unstable; urgency=medium\n\n  * What changed is in changelog.gz.\n\n -- the zkd authors <zkd@localhost>  %s\n' \
 		'$(VERSION)' "$$(LC_ALL=C date -Ru -d @$(SOURCE_DATE_EPOCH))" | gzip -9n > $(DIST)/changelog.Debian.gz
-	@for shell in bash zsh fish; do $(DIST)/zkd completion $$shell > $(DIST)/completion.$$shell; done
+	@for shell in bash zsh fish; do \
+		$(DIST)/zkd completion $$shell > $(DIST)/completion.$$shell && \
+		$(DIST)/zkctl completion $$shell > $(DIST)/zkctl.completion.$$shell || exit 1; \
+	done
 
 deb: stage ## dist/*.deb
 	@$(PACKAGE) --packager deb --target $(DIST)/

@@ -85,11 +85,12 @@ func TestThePackages(t *testing.T) {
 	})
 	t.Run("both hold the same but for what the distributions name otherwise", func(t *testing.T) {
 		debian := map[string]string{ // what stands for it in the other package
-			"/usr/share/doc/zkd/changelog.gz":        "/usr/share/doc/zkd/CHANGELOG.md",
-			"/usr/share/doc/zkd/changelog.Debian.gz": "",
-			"/usr/share/doc/zkd/copyright":           "/usr/share/licenses/zkd/LICENSE",
-			"/usr/share/lintian/overrides/zkd":       "",
-			"/usr/share/zsh/vendor-completions/_zkd": "/usr/share/zsh/site-functions/_zkd",
+			"/usr/share/doc/zkd/changelog.gz":          "/usr/share/doc/zkd/CHANGELOG.md",
+			"/usr/share/doc/zkd/changelog.Debian.gz":   "",
+			"/usr/share/doc/zkd/copyright":             "/usr/share/licenses/zkd/LICENSE",
+			"/usr/share/lintian/overrides/zkd":         "",
+			"/usr/share/zsh/vendor-completions/_zkd":   "/usr/share/zsh/site-functions/_zkd",
+			"/usr/share/zsh/vendor-completions/_zkctl": "/usr/share/zsh/site-functions/_zkctl",
 		}
 		var want []string
 		for _, name := range filesOfDeb(t, deb) {

@@ -11,7 +11,7 @@ import (
 )
 
 // makeLead returns when a given one of three servers leads, under load: of the other two, one leads, and is killed, and the other is
-// away meanwhile, so that its history is the shorter one.
+// away meanwhile, so that its history is the shorter one. Its connections break, so that it is back as soon as it may.
 func (e *ensemble) makeLead(t testing.TB, l *ensembleLoad, wanted int) {
 	t.Helper()
 	leader := e.awaitAll(t)
@@ -19,7 +19,7 @@ func (e *ensemble) makeLead(t testing.TB, l *ensembleLoad, wanted int) {
 		return
 	}
 	other := e.others(leader, wanted)
-	e.part(t, blackHole, other, []int{leader, wanted})
+	e.part(t, reset, other, []int{leader, wanted})
 	l.awaitProgress(t)
 	e.kill(t, leader)
 	e.heal(t)

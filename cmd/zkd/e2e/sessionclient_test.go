@@ -36,6 +36,7 @@ type sessionClient struct {
 	random  *rand.Rand
 
 	conn     *rawclient.Client // nil between two connections
+	xid      int32             // of the last call: counts on from connection to connection, as every client's does
 	server   int               // index of the last server tried
 	session  zk.SessionID
 	password []byte
@@ -143,7 +144,8 @@ func (c *sessionClient) call(op zk.Op, record []byte, decode func(*jute.Decoder)
 			return err
 		}
 	}
-	return c.exchange(c.conn.NextXid(), op, record, decode)
+	c.xid++
+	return c.exchange(c.xid, op, record, decode)
 }
 
 func (c *sessionClient) exchange(xid int32, op zk.Op, record []byte, decode func(*jute.Decoder)) error {

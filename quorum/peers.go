@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -109,11 +111,20 @@ func newPeers(cfg *Config, st *stats.Server, log *zap.Logger) (*peers, error) {
 
 func (p *peers) closeListeners() { closeAll(p.waiting) }
 
-// listenOn returns where one of the two ports listens.
+// listenOn returns where one of the two ports listens: on the own addresses as the others know them.
+//
+// Debian's installer writes a host's own name into /etc/hosts with 127.0.1.1. Whoever listens there is heard by
+// nobody, which has cost many an evening: then the port is opened on all addresses.
 func (p *peers) listenOn(port func(proto.PeerAddr) proto.HostPort) (addrs []string) {
 	for _, a := range p.own.Addrs {
 		hp := port(a)
-		if p.cfg.ListenOnAllIPs {
+		onAll := p.cfg.ListenOnAllIPs
+		if !onAll && p.leadsToLoopback(hp.Host) {
+			onAll = true
+			p.log.Warn("the own name leads to loopback on this host, where no other member could connect (see /etc/hosts): listening on all addresses",
+				zap.String("name", hp.Host), zap.Uint16("port", hp.Port))
+		}
+		if onAll {
 			addrs = append(addrs, net.JoinHostPort("", strconv.Itoa(int(hp.Port))))
 		} else {
 			addrs = append(addrs, hp.String())
@@ -121,6 +132,30 @@ func (p *peers) listenOn(port func(proto.PeerAddr) proto.HostPort) (addrs []stri
 	}
 	return addrs
 }
+
+// leadsToLoopback reports whether a name, and not an address or localhost itself, has loopback addresses only,
+// while there are members elsewhere.
+func (p *peers) leadsToLoopback(name string) bool {
+	if isLoopback(name) || net.ParseIP(name) != nil {
+		return false
+	}
+	elsewhere := slices.ContainsFunc(p.cfg.Ensemble.Servers, func(s proto.QuorumServer) bool {
+		return s.ID != p.cfg.ID && !isLoopback(s.Addrs[0].Host)
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	defer cancel()
+	ips, err := net.DefaultResolver.LookupHost(ctx, name)
+	return elsewhere && err == nil && len(ips) > 0 && !slices.ContainsFunc(ips, func(ip string) bool { return !isLoopback(ip) })
+}
+
+// isLoopback reports whether host is localhost, or an address of loopback.
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// resolveTimeout bounds the look at the own name; what listens asks again, and for longer.
+const resolveTimeout = 2 * time.Second
 
 // Attach implements replica.Peers.
 func (p *peers) Attach(r *replica.Replica) {

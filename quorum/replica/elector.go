@@ -30,7 +30,7 @@ type elector struct {
 const sayElectionEvery = 10 * time.Second
 
 // idleTick is how often an elector that does not look for a leader looks at the clock.
-const idleTick = 500 * time.Millisecond
+const idleTick = 100 * time.Millisecond
 
 func newElector(r *Replica) (*elector, error) {
 	core, err := election.New(election.Config{Self: r.cfg.ID, Members: r.cfg.Members})

@@ -214,8 +214,16 @@ func (c *Client) RemoveWatches(ctx context.Context, path string, t zk.WatcherTyp
 // Reconfig changes the membership of the ensemble, either by servers that join and ids that leave, or to
 // members as a whole. version is that of the configuration it is a change to, or -1. It returns the new one.
 func (c *Client) Reconfig(ctx context.Context, joining, leaving, members string, version int64) (config []byte, stat proto.Stat, err error) {
-	r := proto.ReconfigRequest{Joining: joining, Leaving: leaving, NewMembers: members, ConfigID: version}
-	err = c.request(ctx, zk.OpReconfig, "", r.Append(nil), func(d *jute.Decoder) {
+	// What is not meant must be null: an empty list of members is a wish for an ensemble of nobody.
+	var record []byte
+	for _, list := range []string{joining, leaving, members} {
+		if list == "" {
+			record = jute.AppendBuffer(record, nil)
+		} else {
+			record = jute.AppendString(record, list)
+		}
+	}
+	err = c.request(ctx, zk.OpReconfig, "", jute.AppendLong(record, version), func(d *jute.Decoder) {
 		config = d.Buffer()
 		stat.Decode(d)
 	}, nil)

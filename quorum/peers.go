@@ -33,6 +33,7 @@ type peers struct {
 	stats    *stats.Server
 	network  peer.Network
 	own      proto.QuorumServer
+	misnamed bool // the own name leads to loopback: listen on all addresses
 	election *peer.Election
 	members  []peer.Member
 	waiting  []net.Listener // of the election port, until Attach
@@ -88,6 +89,7 @@ func newPeers(cfg *Config, st *stats.Server, log *zap.Logger) (*peers, error) {
 	if len(p.own.Addrs) == 0 {
 		return nil, fmt.Errorf("quorum: server %d is not among the members of its ensemble", cfg.ID)
 	}
+	p.checkName()
 	ctx, cancel := context.WithTimeout(context.Background(), (electionBindRetries+1)*peer.ListenRetryPause+time.Second)
 	defer cancel()
 	for _, a := range p.listenOn(proto.PeerAddr.Election) {
@@ -112,25 +114,28 @@ func newPeers(cfg *Config, st *stats.Server, log *zap.Logger) (*peers, error) {
 func (p *peers) closeListeners() { closeAll(p.waiting) }
 
 // listenOn returns where one of the two ports listens: on the own addresses as the others know them.
-//
-// Debian's installer writes a host's own name into /etc/hosts with 127.0.1.1. Whoever listens there is heard by
-// nobody, which has cost many an evening: then the port is opened on all addresses.
 func (p *peers) listenOn(port func(proto.PeerAddr) proto.HostPort) (addrs []string) {
 	for _, a := range p.own.Addrs {
 		hp := port(a)
-		onAll := p.cfg.ListenOnAllIPs
-		if !onAll && p.leadsToLoopback(hp.Host) {
-			onAll = true
-			p.log.Warn("the own name leads to loopback on this host, where no other member could connect (see /etc/hosts): listening on all addresses",
-				zap.String("name", hp.Host), zap.Uint16("port", hp.Port))
-		}
-		if onAll {
+		if p.cfg.ListenOnAllIPs || p.misnamed {
 			addrs = append(addrs, net.JoinHostPort("", strconv.Itoa(int(hp.Port))))
 		} else {
 			addrs = append(addrs, hp.String())
 		}
 	}
 	return addrs
+}
+
+// checkName finds out whether the own name leads to loopback. Debian's installer writes a host's name into
+// /etc/hosts with 127.0.1.1; who listens there is heard by nobody, which has cost many an evening.
+func (p *peers) checkName() {
+	for _, a := range p.own.Addrs {
+		if p.leadsToLoopback(a.Host) {
+			p.misnamed = true
+			p.log.Warn("the own name leads to loopback on this host, where no other member could connect (see /etc/hosts): listening on all addresses",
+				zap.String("name", a.Host))
+		}
+	}
 }
 
 // leadsToLoopback reports whether a name, and not an address or localhost itself, has loopback addresses only,

@@ -21,6 +21,8 @@ import (
 
 	"zkd/daemon/config"
 	"zkd/daemon/sd"
+	"zkd/firewall"
+	"zkd/firewall/keeper"
 	"zkd/quorum"
 	"zkd/quorum/peer"
 	"zkd/quorum/proto"
@@ -235,7 +237,7 @@ func TestReload(t *testing.T) {
 	h.await("RELOADING=1")
 	h.await("READY=1")
 	waiting := h.logs.FilterMessage("configuration reloaded; some changes wait for a restart").All()
-	if len(waiting) != 1 || !reflect.DeepEqual(waiting[0].ContextMap()["keys"], []any{"client.max_connections"}) {
+	if len(waiting) != 1 || !reflect.DeepEqual(waiting[0].ContextMap()["waiting"], []any{"client.max_connections"}) {
 		t.Errorf("log: %v", waiting)
 	}
 
@@ -288,18 +290,20 @@ func TestExitCodes(t *testing.T) {
 		err  error
 		want int
 	}{
-		"a clean end":               {nil, 0},
-		"anything else":             {errors.New("x"), 1},
-		"a typed error":             {fmt.Errorf("run: %w", Errorf(ExitNoQuorum, "x")), 4},
-		"a wrong configuration":     {fmt.Errorf("load: %w", config.Errors{{What: "x"}}), 78},
-		"a port in use":             {&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, 75},
-		"a data directory in use":   {fmt.Errorf("x: %w", vfs.ErrLocked), 75},
-		"an address of elsewhere":   {&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)}, 78},
-		"no permission":             {&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, 77},
-		"damaged data":              {fmt.Errorf("x: %w", &txlog.CorruptError{File: "log.1"}), 74},
-		"a damaged snapshot":        {fmt.Errorf("x: %w", &snap.CorruptError{Name: "snapshot.1", Err: errors.New("y")}), 74},
-		"no snapshot that is whole": {&snap.NoneError{Dir: "d"}, 74},
-		"a disk that fails":         {&fs.PathError{Op: "fsync", Path: "x", Err: syscall.EIO}, 74},
+		"a clean end":                {nil, 0},
+		"no rules can be made of it": {fmt.Errorf("x: %w", &keeper.ConfigError{Err: errors.New("y")}), 78},
+		"rules are not permitted":    {fmt.Errorf("%w: %w", firewall.ErrPermission, syscall.EPERM), 77},
+		"anything else":              {errors.New("x"), 1},
+		"a typed error":              {fmt.Errorf("run: %w", Errorf(ExitNoQuorum, "x")), 4},
+		"a wrong configuration":      {fmt.Errorf("load: %w", config.Errors{{What: "x"}}), 78},
+		"a port in use":              {&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, 75},
+		"a data directory in use":    {fmt.Errorf("x: %w", vfs.ErrLocked), 75},
+		"an address of elsewhere":    {&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)}, 78},
+		"no permission":              {&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, 77},
+		"damaged data":               {fmt.Errorf("x: %w", &txlog.CorruptError{File: "log.1"}), 74},
+		"a damaged snapshot":         {fmt.Errorf("x: %w", &snap.CorruptError{Name: "snapshot.1", Err: errors.New("y")}), 74},
+		"no snapshot that is whole":  {&snap.NoneError{Dir: "d"}, 74},
+		"a disk that fails":          {&fs.PathError{Op: "fsync", Path: "x", Err: syscall.EIO}, 74},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := ExitCode(test.err); got != test.want {

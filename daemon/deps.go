@@ -10,6 +10,7 @@ import (
 
 	"zkd/daemon/config"
 	"zkd/daemon/sd"
+	"zkd/firewall/keeper"
 	"zkd/quorum"
 	"zkd/quorum/stats"
 )
@@ -34,6 +35,8 @@ type Deps struct {
 	// is before it serves. Meanwhile progress hears, from any goroutine, how far recovery is.
 	Start func(c quorum.Config, progress func(text string)) (Member, error)
 	Build Build
+	// Firewall puts rules in force before the ports are opened; nil for none at all. Its errors end the start.
+	Firewall func(ctx context.Context, cfg keeper.Config, log *zap.Logger) (Firewall, error)
 	// ConfigFile is where the configuration came from, "" for the built-in one. Notices are what
 	// reading it brought up.
 	ConfigFile string

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"zkd/daemon/config"
+	"zkd/firewall/keeper"
 	"zkd/quorum/snap"
 	"zkd/quorum/txlog"
 	"zkd/quorum/vfs"
@@ -49,12 +50,13 @@ func ExitCode(err error) int {
 	var badLog *txlog.CorruptError
 	var badSnapshot *snap.CorruptError
 	var noSnapshot *snap.NoneError
+	var noRules *keeper.ConfigError
 	switch {
 	case err == nil:
 		return ExitOK
 	case errors.As(err, &typed):
 		return typed.Code
-	case errors.As(err, &wrong):
+	case errors.As(err, &wrong), errors.As(err, &noRules):
 		return ExitConfig
 	case errors.As(err, &badLog), errors.As(err, &badSnapshot), errors.As(err, &noSnapshot), errors.Is(err, syscall.EIO):
 		return ExitData

@@ -11,8 +11,10 @@ import (
 // Supported returns an error if this version of zkd cannot serve a configuration that is right by
 // itself.
 func Supported(c config.Config) error {
-	_, err := quorumConfig(c, "", nil)
-	return err
+	if _, err := quorumConfig(c, "", nil); err != nil {
+		return err
+	}
+	return firewallSupported(c)
 }
 
 // quorumConfig says the configuration in the words of package quorum. Every setting that a server

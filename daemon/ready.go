@@ -39,7 +39,7 @@ func (r *readiness) due(st quorum.Status, now time.Time) bool {
 
 // tell says to systemd, and once to the log, how the server is.
 func (d *process) tell(r *readiness, st quorum.Status, now time.Time) {
-	line := statusLine(st, now)
+	line := d.statusLine(st, now)
 	switch {
 	case r.told:
 		d.logServing(r, st)
@@ -64,6 +64,17 @@ func (d *process) logServing(r *readiness, st quorum.Status) {
 		d.log.Warn("not serving", zap.String("role", string(st.Role)), zap.String("reason", admin.WhyNotServing(st)))
 	}
 	r.served = st.Serving
+}
+
+// statusLine is server and firewall in one line.
+func (d *process) statusLine(st quorum.Status, now time.Time) string {
+	line := statusLine(st, now)
+	if fw, ok := d.guard.status(); ok {
+		if problems := admin.FirewallProblems(fw); len(problems) > 0 {
+			line += "; firewall: " + problems[0].Text
+		}
+	}
+	return line
 }
 
 // statusLine is the server in one line, for systemctl status. It does not hold what changes with

@@ -1,21 +1,24 @@
 package daemon
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"zkd/daemon/config"
+	"zkd/firewall/keeper"
+	"zkd/quorum"
 )
 
-// live are the keys that a reload changes in the running server.
-var live = map[string]bool{"log.level": true}
-
 // reload reads the configuration again and takes over what can change while the server runs. What
-// cannot is named; a file that is wrong changes nothing. status is what systemd shows afterwards.
-func (d *process) reload(status string) {
+// cannot is named; a file that is wrong changes nothing.
+func (d *process) reload(ctx context.Context, st quorum.Status) {
 	d.deps.Notifier.Reloading()
-	refused := d.reloadConfig()
+	refused := d.reloadConfig(ctx)
+	status := d.statusLine(st, time.Now())
 	d.counts.ReloadFailed.Set(0)
 	if refused {
 		d.counts.ReloadFailed.Set(1)
@@ -27,52 +30,46 @@ func (d *process) reload(status string) {
 	d.deps.Notifier.Ready(status)
 }
 
-func (d *process) reloadConfig() (refused bool) {
+func (d *process) reloadConfig(ctx context.Context) (refused bool) {
 	if d.deps.Reload == nil {
 		d.log.Info("nothing to reload: zkd runs without a configuration file")
 		return false
 	}
 	fresh, notices, err := d.deps.Reload()
+	if err == nil {
+		err = d.takeOver(ctx, fresh)
+	}
 	if err != nil {
 		d.log.Error("reload refused, the old configuration stays", zap.Error(err))
 		return true
 	}
 	logNotices(d.log, notices)
-	if err := setLevel(d.level, fresh.Log.Level); err != nil {
-		d.log.Error("reload refused, the old configuration stays", zap.Error(err))
-		return true
-	}
-	var pending []string
-	for _, key := range changedKeys(d.cfg, fresh) {
-		if !live[key] {
-			pending = append(pending, key)
-		}
-	}
-	if len(pending) > 0 {
-		d.log.Warn("configuration reloaded; some changes wait for a restart", zap.Strings("keys", pending))
-	} else {
-		d.log.Info("configuration reloaded", zap.String("log_level", fresh.Log.Level))
-	}
 	return false
 }
 
-// changedKeys returns the keys whose effective values differ, in the order of the manual.
-func changedKeys(before, after config.Config) []string {
-	old := make(map[string]string)
-	for _, e := range before.Explain() {
-		old[e.Key] = e.Value
+// takeOver makes the running server follow fresh as far as it can. An error changed nothing.
+func (d *process) takeOver(ctx context.Context, fresh config.Config) error {
+	level, err := zapcore.ParseLevel(fresh.Log.Level)
+	if err != nil {
+		return Errorf(ExitConfig, "log.level = %q: must be debug, info, warn or error", fresh.Log.Level)
 	}
-	var changed []string
-	for _, e := range after.Explain() {
-		if value, ok := old[e.Key]; !ok || value != e.Value {
-			changed = append(changed, e.Key)
+	live, waiting := config.Changes(d.cfg, fresh)
+	next := d.cfg // the keys that wait keep their values
+	next.Firewall, next.Log.Level = fresh.Firewall, fresh.Log.Level
+	if err := d.guard.follow(ctx, d.listening(next)); err != nil {
+		if _, bad := errors.AsType[*keeper.ConfigError](err); bad {
+			return err
 		}
-		delete(old, e.Key)
+		d.log.Error("the firewall does not follow the new configuration", zap.Error(err))
 	}
-	for _, e := range before.Explain() {
-		if _, gone := old[e.Key]; gone {
-			changed = append(changed, e.Key)
-		}
+	d.cfg = next
+	d.level.SetLevel(level)
+	message := "configuration reloaded"
+	if len(waiting) > 0 {
+		message += "; some changes wait for a restart"
+		d.log.Warn(message, zap.Strings("changed", live), zap.Strings("waiting", waiting))
+	} else {
+		d.log.Info(message, zap.Strings("changed", live))
 	}
-	return changed
+	return nil
 }

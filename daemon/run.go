@@ -25,6 +25,8 @@ import (
 const (
 	// stopTimeout is less than the unit's TimeoutStopSec, so that a stop that hangs is ours to report.
 	stopTimeout = 25 * time.Second
+	// guardTimeout bounds the removal of the firewall's rules after that.
+	guardTimeout = 3 * time.Second
 	// While the server recovers, systemd is asked for startExtension more each time.
 	startExtension = 30 * time.Second
 	extendEvery    = 5 * time.Second
@@ -42,8 +44,9 @@ func Run(ctx context.Context, cfg config.Config, deps Deps) error {
 		log = deps.Logger
 	}
 	defer func() { _ = log.Sync() }() // a terminal and the journal cannot be synced, and need not be
-	d := &process{cfg: cfg, deps: deps, log: log, level: level}
+	d := &process{cfg: cfg, deps: deps, log: log, level: level, guard: guard{start: deps.Firewall, log: log.Named("firewall")}}
 	d.counts.ReloadedUnix.Set(time.Now().Unix())
+	d.counts.Firewall = d.guard.status
 	from := deps.ConfigFile
 	if from == "" {
 		from = "none: a standalone server on loopback"
@@ -67,6 +70,8 @@ type process struct {
 	log    *zap.Logger
 	level  zap.AtomicLevel
 	counts metrics.Process
+	guard  guard
+	handed []string // addresses of the client port that systemd opened
 }
 
 // errStopRequested ends a start that a signal interrupted.
@@ -91,7 +96,17 @@ func (d *process) run(ctx context.Context) error {
 		qc.ClientAddrs = d.withoutMissingIPv6(qc.ClientAddrs)
 	}
 
+	for _, l := range handed["client"] {
+		d.handed = append(d.handed, l.Addr().String())
+	}
+	// Before any port is open to those whom the rules keep out.
+	if err := d.guard.follow(ctx, d.listening(d.cfg)); err != nil {
+		return err
+	}
 	member, err := d.start(ctx, qc)
+	if err != nil {
+		d.stopGuard(ctx)
+	}
 	if errors.Is(err, errStopRequested) {
 		return nil // nothing was served yet, and what recovery does survives a crash at any point
 	}
@@ -110,6 +125,9 @@ func (d *process) run(ctx context.Context) error {
 	stopRooms()
 	rooms.Wait()
 	stopErr := d.stop(ctx, member)
+	if stopErr == nil { // else a port may be open still
+		d.stopGuard(ctx)
+	}
 	if err == nil {
 		return stopErr
 	}
@@ -117,6 +135,20 @@ func (d *process) run(ctx context.Context) error {
 		d.log.Debug("stop", zap.Error(stopErr)) // a consequence of err
 	}
 	return err
+}
+
+// listening returns c with the addresses that the client port really listens on.
+func (d *process) listening(c config.Config) config.Config {
+	if len(d.handed) > 0 {
+		c.Client.Listen = d.handed
+	}
+	return c
+}
+
+func (d *process) stopGuard(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), guardTimeout)
+	defer cancel()
+	d.guard.stop(ctx)
 }
 
 // start starts the server and asks systemd for more time as long as that takes: a large log is
@@ -185,7 +217,7 @@ func (d *process) open(ctx context.Context, rooms *sync.WaitGroup, member Member
 			logDir = d.cfg.DataDir
 		}
 		port := admin.New(admin.Options{
-			Source: member, Asker: new(probe.Members),
+			Source: member, Asker: new(probe.Members), Firewall: d.guard.status,
 			Info: admin.Info{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion,
 				DataDir: d.cfg.DataDir, LogDir: logDir, Notify: d.deps.Notifier.Enabled(), Watchdog: watchdog > 0},
 			Addrs: d.cfg.Admin.Listen, Names: d.cfg.Admin.HostNames,
@@ -220,6 +252,7 @@ func (d *process) serve(ctx context.Context, member Member) error {
 	defer tick.Stop()
 	for now := time.Now(); ; {
 		st := member.Status()
+		d.guard.look(st)
 		d.tell(ready, st, now)
 		select {
 		case now = <-tick.C:
@@ -233,7 +266,7 @@ func (d *process) serve(ctx context.Context, member Member) error {
 				d.log.Info("signal received", zap.Stringer("signal", sig))
 				return nil
 			}
-			d.reload(statusLine(st, now))
+			d.reload(ctx, st)
 		}
 	}
 }

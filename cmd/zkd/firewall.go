@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"zkd/daemon"
-	"zkd/daemon/config"
 	"zkd/firewall"
 	"zkd/firewall/foreign"
 	"zkd/firewall/keeper"
@@ -36,26 +34,6 @@ table drops they cannot let in: check finds it. All but render need CAP_NET_ADMI
 	return group
 }
 
-// firewallConfig is what the configuration says of the firewall.
-func firewallConfig(cfg config.Config) keeper.Config {
-	f := keeper.Config{ClientListen: cfg.Client.Listen}
-	if cfg.Admin.Enabled {
-		f.AdminListen = cfg.Admin.Listen
-	}
-	for _, s := range cfg.Servers {
-		m := keeper.Member{Name: fmt.Sprint(s.ID)}
-		for _, a := range s.Addresses {
-			m.Hosts = append(m.Hosts, a.Host)
-			if s.ID == cfg.ID {
-				f.PeerPorts = append(f.PeerPorts, uint16(a.PeerPort))
-				f.ElectionPorts = append(f.ElectionPorts, uint16(a.ElectionPort))
-			}
-		}
-		f.Members = append(f.Members, m)
-	}
-	return f
-}
-
 // firewallPlan reads the configuration and makes the rules.
 func firewallPlan(cmd *cobra.Command, file string) (keeper.Plan, error) {
 	cfg, err := statusConfig(file)
@@ -63,10 +41,7 @@ func firewallPlan(cmd *cobra.Command, file string) (keeper.Plan, error) {
 		return keeper.Plan{}, err
 	}
 	planner := keeper.Planner{Resolver: net.DefaultResolver, Interfaces: keeper.SystemInterfaces}
-	plan, err := planner.Plan(cmd.Context(), firewallConfig(cfg))
-	if _, bad := errors.AsType[*keeper.ConfigError](err); bad {
-		return plan, &daemon.Error{Code: daemon.ExitConfig, Err: err}
-	}
+	plan, err := planner.Plan(cmd.Context(), daemon.FirewallConfig(cfg))
 	for _, m := range plan.Members {
 		if m.Error != "" {
 			fmt.Fprintf(cmd.ErrOrStderr(), "zkd: member %s: %s\n", m.Name, m.Error)
@@ -177,7 +152,7 @@ func firewallTable(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	f := firewallConfig(cfg)
+	f := daemon.FirewallConfig(cfg)
 	if f.Table != "" {
 		return f.Table, nil
 	}

@@ -1,46 +1,9 @@
 package main
 
 import (
-	"reflect"
 	"strings"
 	"testing"
-
-	"zkd/daemon/config"
-	"zkd/firewall/keeper"
 )
-
-func TestTheFirewallIsThatOfTheConfiguration(t *testing.T) {
-	for name, test := range map[string]struct {
-		change func(*config.Config)
-		want   keeper.Config
-	}{
-		"nothing configured": {func(*config.Config) {}, keeper.Config{
-			ClientListen: []string{"127.0.0.1:2181", "[::1]:2181"}, AdminListen: []string{"127.0.0.1:8080", "[::1]:8080"},
-		}},
-		"no admin port": {func(c *config.Config) { c.Admin.Enabled = false }, keeper.Config{
-			ClientListen: []string{"127.0.0.1:2181", "[::1]:2181"},
-		}},
-		"a member of three, one of them with two addresses": {func(c *config.Config) {
-			c.ID, c.Client.Listen, c.Admin.Enabled = 2, []string{":2181"}, false
-			c.Servers = []config.Server{
-				{ID: 1, Addresses: []config.PeerAddress{{Host: "a", PeerPort: 2888, ElectionPort: 3888}}},
-				{ID: 2, Addresses: []config.PeerAddress{{Host: "b", PeerPort: 2889, ElectionPort: 3889}, {Host: "fd00::2", PeerPort: 2890, ElectionPort: 3890}}},
-				{ID: 3, Addresses: []config.PeerAddress{{Host: "c", PeerPort: 2888, ElectionPort: 3888}}, Observer: true},
-			}
-		}, keeper.Config{
-			ClientListen: []string{":2181"}, PeerPorts: []uint16{2889, 2890}, ElectionPorts: []uint16{3889, 3890},
-			Members: []keeper.Member{{Name: "1", Hosts: []string{"a"}}, {Name: "2", Hosts: []string{"b", "fd00::2"}}, {Name: "3", Hosts: []string{"c"}}},
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			cfg := config.Default()
-			test.change(&cfg)
-			if got := firewallConfig(cfg); !reflect.DeepEqual(got, test.want) {
-				t.Errorf("got  %+v\nwant %+v", got, test.want)
-			}
-		})
-	}
-}
 
 // Rendering needs no capability, and says which name has no address.
 func TestFirewallRender(t *testing.T) {

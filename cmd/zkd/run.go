@@ -19,7 +19,7 @@ const defaultConfigFile = "/etc/zkd/zkd.toml"
 
 // overrides are the flags of run that outweigh the configuration.
 type overrides struct {
-	dataDir, clientAddr, adminAddr, logLevel string
+	dataDir, clientAddr, adminAddr, logLevel, firewall string
 }
 
 // apply returns cfg with the flags that were given, checked again as a whole.
@@ -35,6 +35,9 @@ func (o overrides) apply(cfg config.Config) (config.Config, error) {
 	}
 	if o.logLevel != "" {
 		cfg.Log.Level = o.logLevel
+	}
+	if o.firewall != "" {
+		cfg.Firewall.Mode = o.firewall
 	}
 	return cfg, cfg.Validate()
 }
@@ -67,6 +70,7 @@ func newRun() *cobra.Command {
 			defer signal.Stop(signals)
 			deps := daemon.Deps{
 				Start:      startQuorum,
+				Firewall:   daemon.Netfilter,
 				Build:      daemon.BuildOf(version),
 				ConfigFile: file, Notices: notices,
 				Signals: signals, Notifier: sd.FromEnvironment(),
@@ -86,6 +90,7 @@ func newRun() *cobra.Command {
 	f.StringVar(&o.clientAddr, "client", "", "`host:port` for clients, in place of the configured ones")
 	f.StringVar(&o.adminAddr, "admin", "", "`host:port` for the admin HTTP port, in place of the configured ones")
 	f.StringVar(&o.logLevel, "log-level", "", "least severe `level` to log: debug, info, warn or error")
+	f.StringVar(&o.firewall, "firewall", "", "`mode` of the firewall, in place of the configured one: auto, required or off")
 	return cmd
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"zkd/firewall/keeper"
 	"zkd/quorum"
 	"zkd/quorum/stats"
 )
@@ -42,6 +43,8 @@ type Options struct {
 	Names []string
 	// Metrics answers /metrics.
 	Metrics http.Handler
+	// Firewall says how the rules for the ports are; ok is false, and it may be nil, where there are none.
+	Firewall func() (st keeper.Status, ok bool)
 	// Asker asks other members; nil for nobody.
 	Asker Asker
 	// Listening is set to the number of addresses listened on. May be nil.

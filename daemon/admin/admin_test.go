@@ -14,6 +14,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"zkd/firewall"
+	"zkd/firewall/foreign"
+	"zkd/firewall/keeper"
 	"zkd/quorum"
 	"zkd/quorum/stats"
 )
@@ -23,6 +26,14 @@ var update = flag.Bool("update", false, "write the golden files anew")
 type fake struct {
 	st quorum.Status
 	n  stats.Server
+	fw *keeper.Status
+}
+
+func (f *fake) firewall() (st keeper.Status, ok bool) {
+	if f.fw == nil {
+		return st, false
+	}
+	return *f.fw, true
 }
 
 func (f *fake) Status() quorum.Status         { return f.st }
@@ -59,7 +70,7 @@ func serving() *fake {
 
 func newServer(f *fake, names ...string) *Server {
 	s := New(Options{
-		Source: f, Addrs: []string{"127.0.0.1:8080", "[::1]:8080", "192.0.2.7:8080", "0.0.0.0:8080"}, Names: names,
+		Source: f, Firewall: f.firewall, Addrs: []string{"127.0.0.1:8080", "[::1]:8080", "192.0.2.7:8080", "0.0.0.0:8080"}, Names: names,
 		Info:    Info{Version: "1.2.3", Revision: "abc", GoVersion: "go1.26", DataDir: "/data", LogDir: "/data"},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("znode_count 5\n")) }),
 		Logger:  zap.NewNop(),
@@ -177,6 +188,20 @@ func TestAnswersAreAsInTheGoldenFiles(t *testing.T) {
 	troubled.st.SnapshotTime = time.Time{}
 	troubled.n.FsyncSlow.Add(1)
 	troubled.n.SnapshotErrors.Add(2)
+	guarded, open := serving(), serving()
+	guarded.fw = &keeper.Status{Mode: keeper.Auto, Active: true, Table: "zkd", Clients: []string{"192.168.1.0/24"}, PutBack: 1,
+		Members: []keeper.MemberStatus{{Name: "1", Addresses: []string{"192.168.1.3"}}, {Name: "2", Addresses: []string{}, Error: "zk2: no such host"}},
+		Refused: []firewall.Refused{{Port: 2181, Use: "client", Source: firewall.Stranger, Packets: 12, Bytes: 720},
+			{Port: 2888, Use: "peer", Source: firewall.Client, Packets: 1, Bytes: 60}},
+		Unresolved: []string{"zk2"},
+		Foreign: []foreign.Finding{
+			{Manager: "ufw", Table: "ip filter", Chain: "INPUT", Certain: true, Blocked: []string{"clients to port 2181"}, Text: "ufw drops clients to port 2181",
+				Fix: []string{"ufw allow from 192.168.1.0/24 to any port 2181 proto tcp"}, Keep: "ufw keeps it itself"},
+			{Manager: "nft", Table: "inet mine", Chain: "in", Rule: 2, Certain: true, Loopback: true, Blocked: []string{"loopback to port 2181"},
+				Text: "inet mine drops loopback to port 2181", Fix: []string{"nft insert rule inet mine in iif lo accept"}},
+			{Manager: "nft", Table: "inet mine", Chain: "in", Rule: 3, Text: "inet mine may drop"},
+		}}
+	open.fw = &keeper.Status{Mode: keeper.Required, Table: "zkd", Reason: "the capability CAP_NET_ADMIN is needed", NoClients: true}
 	for file, test := range map[string]struct {
 		f      *fake
 		target string
@@ -185,6 +210,9 @@ func TestAnswersAreAsInTheGoldenFiles(t *testing.T) {
 		"status.txt":           {serving(), "/status?format=text"},
 		"status-troubled.json": {troubled, "/status"},
 		"status-troubled.txt":  {troubled, "/status?format=text"},
+		"firewall.json":        {guarded, "/status"},
+		"firewall.txt":         {guarded, "/status?format=text"},
+		"firewall-off.txt":     {open, "/status?format=text"},
 		"schema.json":          {serving(), "/status/schema.json"},
 		"readyz.txt":           {serving(), "/readyz?verbose"},
 		"readyz-troubled.txt":  {troubled, "/readyz?verbose"},

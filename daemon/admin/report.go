@@ -37,6 +37,8 @@ type Report struct {
 
 	Ensemble *EnsembleReport `json:"ensemble" doc:"The ensemble as this server sees it; null for a server that stands alone."`
 
+	Firewall *FirewallReport `json:"firewall" doc:"The rules for the ports; null where there is no firewall at all."`
+
 	Clients  ClientsReport `json:"clients" doc:"The client port."`
 	Tree     TreeReport    `json:"tree" doc:"What is stored."`
 	Storage  StorageReport `json:"storage" doc:"The disk."`
@@ -125,12 +127,13 @@ func (s *Server) report(ctx context.Context) Report {
 		addrs, told := s.askMembers(ctx, st)
 		ensemble = ensembleReport(st, addrs, told)
 	}
+	firewall, firewallProblems := s.firewall()
 	r := Report{
 		Schema: Schema, Version: s.o.Info.Version, ID: int64(st.ID),
 		Mode: string(st.Role), Serving: st.Serving, NotServing: WhyNotServing(st),
 		Since: st.Since.UTC(), Started: st.Started.UTC(),
 		Epoch: int64(st.Epoch), Zxid: st.LastZxid.String(), LoggedZxid: st.LoggedZxid.String(),
-		Digest: fmt.Sprint(st.Digest), Ensemble: ensemble,
+		Digest: fmt.Sprint(st.Digest), Ensemble: ensemble, Firewall: firewall,
 		Clients: ClientsReport{
 			Addresses: append([]string{}, st.ClientAddrs...), Connections: st.Connections, Sessions: st.Sessions,
 			Outstanding: st.Outstanding, Reads: durationsOf(&n.ReadLatency), Writes: durationsOf(&n.WriteLatency),
@@ -142,7 +145,7 @@ func (s *Server) report(ctx context.Context) Report {
 		Admin:    s.Addrs(),
 		Systemd:  SystemdReport{Notify: s.o.Info.Notify, Watchdog: s.o.Info.Watchdog},
 		Recovery: append([]string{}, st.RecoveryNotes...),
-		Problems: append(problems(st, n, s.o.Info, s.now(), s.o.StuckAfter), ensembleProblems(st, ensemble)...),
+		Problems: append(problems(st, n, s.o.Info, s.now(), s.o.StuckAfter), joined(ensembleProblems(st, ensemble), firewallProblems)...),
 	}
 	slices.SortStableFunc(r.Problems, func(a, b Problem) int { return strings.Compare(a.Severity, b.Severity) })
 	if !st.SnapshotTime.IsZero() {
@@ -150,6 +153,16 @@ func (s *Server) report(ctx context.Context) Report {
 			Bytes: n.SnapshotBytes.Load(), InProgress: st.SnapshotBusy}
 	}
 	return r
+}
+
+// joined are the problems of ensemble and firewall: that the host cannot reach its own port is told once, and
+// best with the rule that does it.
+func joined(ensemble, firewall []Problem) []Problem {
+	shut := func(p Problem) bool { return p.Code == "Z101" }
+	if slices.ContainsFunc(firewall, shut) {
+		ensemble = slices.DeleteFunc(ensemble, shut)
+	}
+	return append(ensemble, firewall...)
 }
 
 // problems finds what an operator should know, worst first.
@@ -197,7 +210,7 @@ func (r *Report) Text() string {
 	if !r.Serving {
 		mode = "Not serving: " + r.NotServing + "\n"
 	}
-	return first + mode + r.Ensemble.text(r.NotServing) + r.troubles()
+	return first + mode + r.Ensemble.text(r.NotServing) + r.Firewall.text() + r.troubles()
 }
 
 // troubles are the problems of network and ensemble that the lines before them do not hold, a line
@@ -205,7 +218,7 @@ func (r *Report) Text() string {
 func (r *Report) troubles() string {
 	var b strings.Builder
 	for _, p := range r.Problems {
-		if p.Code == "Z101" || p.Code == "Z103" {
+		if strings.HasPrefix(p.Code, "Z3") || slices.Contains([]string{"Z101", "Z102", "Z103", "Z104", "Z109"}, p.Code) {
 			fmt.Fprintf(&b, "%s %s: %s; %s\n", p.Code, p.Severity, p.Text, p.Fix)
 		}
 	}

@@ -36,6 +36,43 @@ func (c Config) Explain() []Setting {
 	return append(list, c.explain(c.members())...)
 }
 
+// Changes returns the keys whose effective values differ, in the order of [Keys]: those that a running server
+// can follow, and those that wait for its restart.
+func Changes(before, after Config) (live, waiting []string) {
+	isLive := make(map[string]bool)
+	for _, k := range Keys() {
+		isLive[k.Name] = k.Live
+	}
+	values := func(c *Config) (list []memberSetting) {
+		for _, f := range fields() { // not as Explain has them: secrets can change, too
+			table, name, _ := cutLast(f.Name)
+			list = append(list, memberSetting{table, name, f.text(c)})
+		}
+		return slices.Concat(list, c.fromSettings(), c.members())
+	}
+	old := values(&before)
+	now := values(&after)
+	note := func(s memberSetting) {
+		name := strings.TrimPrefix(s.table+"."+s.name, ".")
+		if isLive[name] || isLive[s.table+".N"] {
+			live = append(live, name)
+		} else {
+			waiting = append(waiting, name)
+		}
+	}
+	for _, s := range now {
+		if !slices.Contains(old, s) {
+			note(s)
+		}
+	}
+	for _, s := range old {
+		if !slices.ContainsFunc(now, func(n memberSetting) bool { return n.table == s.table && n.name == s.name }) {
+			note(s)
+		}
+	}
+	return live, waiting
+}
+
 func (c *Config) explain(members []memberSetting) []Setting {
 	var list []Setting
 	for _, m := range members {

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"zkd/firewall/keeper"
 	"zkd/quorum"
 	"zkd/quorum/stats"
 )
@@ -29,6 +30,8 @@ type Process struct {
 	AdminListening stats.Gauge // addresses of the admin port that are listened on
 	ReloadFailed   stats.Gauge // 1 while the last reload was refused
 	ReloadedUnix   stats.Gauge // seconds: last successful load of the configuration
+	// Firewall says how the rules for the ports are; ok is false, and it may be nil, where there are none.
+	Firewall func() (st keeper.Status, ok bool)
 }
 
 // Handler returns what answers /metrics.
@@ -51,6 +54,8 @@ type picture struct {
 	proc  *Process
 	files openFiles
 	now   time.Time
+	// firewall is nil where there is none at all.
+	firewall *keeper.Status
 }
 
 // metric is one row of the tables in zookeeper.go and zkd.go: a name, and how to fill it.
@@ -73,7 +78,7 @@ type collector struct {
 
 func newCollector(src Source, build Build, proc *Process) *collector {
 	c := &collector{src: src, build: build, proc: proc, files: countFiles, now: time.Now}
-	c.metrics = slices.Concat(zookeeperMetrics(), ensembleMetrics(), trueZeros(), zkdMetrics(build), zkdEnsembleMetrics())
+	c.metrics = slices.Concat(zookeeperMetrics(), ensembleMetrics(), trueZeros(), zkdMetrics(build), zkdEnsembleMetrics(), firewallMetrics())
 	for _, m := range c.metrics {
 		c.descs = append(c.descs, prometheus.NewDesc(m.name, m.help, m.labels, nil))
 	}
@@ -90,6 +95,11 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	p := &picture{st: c.src.Status(), stats: c.src.Stats(), proc: c.proc, files: c.files(), now: c.now()}
+	if c.proc.Firewall != nil {
+		if st, ok := c.proc.Firewall(); ok {
+			p.firewall = &st
+		}
+	}
 	for i, m := range c.metrics {
 		if m.when != nil && !m.when(p) {
 			continue

@@ -15,6 +15,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"zkd/firewall"
+	"zkd/firewall/foreign"
+	"zkd/firewall/keeper"
 	"zkd/quorum"
 	"zkd/quorum/stats"
 	"zkd/quorum/zk"
@@ -25,6 +28,14 @@ var update = flag.Bool("update", false, "write the golden files anew")
 type fake struct {
 	st quorum.Status
 	s  stats.Server
+	fw *keeper.Status
+}
+
+func (f *fake) firewall() (st keeper.Status, ok bool) {
+	if f.fw == nil {
+		return st, false
+	}
+	return *f.fw, true
 }
 
 func (f *fake) Status() quorum.Status { return f.st }
@@ -52,10 +63,20 @@ func standalone() *fake {
 	return f
 }
 
+// guarded is a server with a firewall.
+func guarded() *fake {
+	f := standalone()
+	f.fw = &keeper.Status{Active: true, PutBack: 3,
+		Refused: []firewall.Refused{{Port: 2181, Use: "client", Source: firewall.Stranger, Packets: 12, Bytes: 720},
+			{Port: 3888, Use: "election", Source: firewall.Client, Packets: 1, Bytes: 60}},
+		Foreign: []foreign.Finding{{Certain: true}, {}}}
+	return f
+}
+
 // scrape returns the text exposition of the server's own metrics.
 func scrape(t *testing.T, f *fake) string {
 	t.Helper()
-	c := newCollector(f, Build{Version: "1.2.3", Revision: "abc", GoVersion: "go1.26"}, &Process{})
+	c := newCollector(f, Build{Version: "1.2.3", Revision: "abc", GoVersion: "go1.26"}, &Process{Firewall: f.firewall})
 	c.now = func() time.Time { return start.Add(time.Hour) }
 	c.files = func() openFiles { return openFiles{open: 12, limit: 1024} }
 	reg := prometheus.NewPedanticRegistry()
@@ -80,7 +101,7 @@ func get(t *testing.T, h http.Handler) string {
 }
 
 func TestExpositionIsAsInTheGoldenFiles(t *testing.T) {
-	for name, f := range map[string]*fake{"standalone": standalone(), "leader": leader(), "follower": follower(), "observer": observer()} {
+	for name, f := range map[string]*fake{"standalone": standalone(), "leader": leader(), "follower": follower(), "observer": observer(), "guarded": guarded()} {
 		t.Run(name, func(t *testing.T) {
 			got := []byte(scrape(t, f))
 			golden := "testdata/" + name + ".golden"

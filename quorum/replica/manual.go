@@ -121,10 +121,31 @@ func (m *Manual) Job() {
 	m.release(false)
 }
 
+// SkipJob is Job, but for the work itself, which it says is done (ZOOKEEPER-3642: a leader's snapshot that is in
+// memory only). This, LogBesides and KeepTree are there so that a simulation can see that it notices.
+func (m *Manual) SkipJob() {
+	if len(m.jobs) > 0 {
+		m.jobs[0].work = func() error { return nil }
+	}
+	m.Job()
+}
+
+// LogBesides logs a txn that no role has asked for (ZOOKEEPER-4712), unless it does not fit.
+func (m *Manual) LogBesides(zxid zk.Zxid, data []byte) {
+	m.turn.Lock()
+	defer m.turn.Unlock()
+	if m.err == nil && m.txlog.Append(zxid, data) == nil {
+		m.history.append(zxid)
+	}
+}
+
+// KeepTree leaves the tree as it is when the log is cut (ZOOKEEPER-2845).
+func (m *Manual) KeepTree() { m.keepTree = true }
+
 func (m *Manual) runJob() {
 	job := m.jobs[0]
 	m.jobs = m.jobs[1:]
-	job()
+	job.then(job.work())
 }
 
 func (m *Manual) runJobs() {

@@ -140,7 +140,8 @@ type Replica struct {
 	waitingSnap                []chan<- snapResult // who asked for a snapshot
 	flushers                   flushPool
 	diskLow                    bool
-	jobs                       []func()          // of a Manual: work that a Replica does beside the loop
+	jobs                       []job             // of a Manual: work that a Replica does beside the loop
+	keepTree                   bool              // of a Manual, see there
 	saveJob                    func() snapResult // of a Manual: work on snapshots, while snapping
 
 	// Read by others.

@@ -156,7 +156,7 @@ func (r *Replica) truncate(at zk.Zxid) {
 	}
 	r.history.truncate(at)
 	r.log.Warn("dropped txns that were never committed", zap.Stringer("log_ends_at", at), zap.Stringer("applied", r.tree.LastZxid()))
-	if r.tree.LastZxid() <= at {
+	if r.tree.LastZxid() <= at || r.keepTree {
 		return
 	}
 	// The tree holds some of them: it was made of the whole log when the process started, or it led.
@@ -255,7 +255,7 @@ func (r *Replica) installSnapshot(last zk.Zxid) {
 // beside does work without the turn, and then, with it, what follows. leaveRole waits for both.
 func (r *Replica) beside(work func() error, then func(err error)) {
 	if r.cfg.manual {
-		r.jobs = append(r.jobs, func() { then(work()) })
+		r.jobs = append(r.jobs, job{work, then})
 		return
 	}
 	r.besides.Go(func() {
@@ -264,6 +264,12 @@ func (r *Replica) beside(work func() error, then func(err error)) {
 		then(err)
 		r.release(false)
 	})
+}
+
+// job is work beside the loop, and what follows.
+type job struct {
+	work func() error
+	then func(err error)
 }
 
 // abandonStaging forgets a sync: it has come to its end, or never will.

@@ -11,7 +11,7 @@ import (
 
 // diskOf is the disk of a server as one of its processes sees it: any operation may be the last.
 func (w *World) diskOf(l *life) vfs.FS {
-	return vfs.NewFault(l.s.disk, func(op vfs.Op) error {
+	disk := vfs.NewFault(l.s.disk, func(op vfs.Op) error {
 		if l.dead || !op.Kind.Changes() {
 			return nil
 		}
@@ -30,6 +30,10 @@ func (w *World) diskOf(l *life) vfs.FS {
 		}
 		return nil
 	})
+	if w.o.Bug == "" {
+		return disk
+	}
+	return liar{disk, l}
 }
 
 // syncLog makes the log durable, as the syncer of a replica does: the protocol goes on meanwhile.

@@ -54,6 +54,10 @@ type end struct {
 	last      proto.PacketType // received
 	lastSent  proto.PacketType
 	asked     []origin // a leader's end: what the learner waits for
+	state     endState
+	// streamedTxns says that this leader's end has sent a part of the log.
+	streamedTxns bool
+	waited       int // how often its UPTODATE did
 
 	dropped  bool // by the replica
 	vanished bool // the other end hears of it
@@ -112,6 +116,9 @@ func (e *end) Send(packets ...proto.QuorumPacket) bool {
 			return false
 		}
 		p.Data = slices.Clone(p.Data)
+		if w.sending(e, &p) {
+			continue
+		}
 		w.checks.sent(e, &p)
 		e.lastSent = p.Type
 		e.unflushed = append(e.unflushed, item{packet: p})
@@ -146,6 +153,7 @@ func (e *end) Flush() {
 // Drop implements replica.Link.
 func (e *end) Drop() {
 	if !e.dropped {
+		e.l.w.ended(e)
 		e.dropped = true
 		e.c.n.dropped = append(e.c.n.dropped, e)
 	}
@@ -172,6 +180,7 @@ func (e *end) down(err error) {
 	if e.over() {
 		return
 	}
+	e.l.w.ended(e)
 	e.finished = true
 	e.l.w.trace("%v: conn%d ends: %v", e.l, e.c.id, err)
 	e.l.m.Down(e.term, e, err)
@@ -237,6 +246,7 @@ func (p *pipe) write(stream func(io.Writer) error) {
 	p.waiting = p.waiting[1:]
 	e.sent += int64(b.Len())
 	if e.lastSent != proto.PacketSnap {
+		e.streamedTxns = true
 		e.l.w.checks.streamed(e, b.Bytes())
 	}
 	p.flight = append(p.flight, item{raw: b.Bytes(), at: e.l.w.now + e.l.w.net.latency()})
@@ -319,6 +329,9 @@ func (p *pipe) deliver(to *end) {
 			p.deliver(to)
 		}
 	default:
+		if w.reordered(p) {
+			return
+		}
 		n := 1
 		for n < len(p.flight) && p.flight[n].isPacket() && p.flight[n].at <= w.now && p.flight[n-1].packet.Type != proto.PacketSnap {
 			n++
@@ -365,6 +378,12 @@ func (e *end) receive(packets []proto.QuorumPacket) {
 	e.last = packets[len(packets)-1].Type
 	if e.leads {
 		w.checks.requested(e, packets)
+	}
+	if w.o.Bug != "" {
+		packets = slices.DeleteFunc(packets, func(p proto.QuorumPacket) bool { return w.arrived(e, &p) })
+		if len(packets) == 0 || e.over() {
+			return
+		}
 	}
 	if e.leads && !e.joined {
 		e.joined = true

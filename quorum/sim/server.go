@@ -68,6 +68,8 @@ type life struct {
 	up    *end
 	conns []*conn
 
+	bugs bugState
+
 	syncDue, jobDue, rolesDue, workDue bool
 	electionKick                       int // ticks of an earlier chain are void
 }
@@ -84,6 +86,9 @@ func (s *server) start() {
 	l := &life{s: s, w: s.w, n: s.lives, stats: new(stats.Server)}
 	s.life = l
 	s.w.trace("%v starts", l)
+	if s.w.o.Bug == Bug1549 && s.w.chance(2) {
+		s.w.dirty(s)
+	}
 	m, err := replica.StartManual(s.w.config4(l, s.w.diskOf(l)))
 	if l.dead {
 		return // it crashed while it started
@@ -99,6 +104,9 @@ func (s *server) start() {
 		return
 	}
 	l.m = m
+	if s.w.o.Bug == Bug2845 {
+		m.KeepTree()
+	}
 	s.w.checks.started(l)
 	s.w.net.started(l)
 	l.every(tick/2, m.HalfTick)
@@ -209,7 +217,7 @@ func (l *life) settle() {
 	}
 	if l.m.HasJob() && !l.jobDue {
 		l.jobDue = true
-		l.later(5*l.diskLatency(), func() { l.jobDue = false; l.m.Job() })
+		l.later(5*l.diskLatency(), l.job)
 	}
 	if l.m.HasWork() && !l.workDue {
 		l.workDue = true

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"runtime/debug"
@@ -14,6 +15,8 @@ var (
 	simSeed  = flag.Uint64("sim.seed", 0, "run this seed only, and print its trace")
 	simSeeds = flag.Uint64("sim.seeds", 300, "how many seeds to run")
 	simFirst = flag.Uint64("sim.first", 1, "the first of them")
+	simFind  = flag.Uint64("sim.find", 0, "look through so many seeds for those that catch each known bug")
+	simBug   = flag.String("sim.bug", "", "the known bug to run -sim.seed with")
 	simSteps = flag.Int("sim.steps", 6000, "how many things happen before all faults end")
 )
 
@@ -26,7 +29,7 @@ func TestMain(m *testing.M) {
 // TestSimulation runs ensembles through whatever can go wrong; see the package comment.
 func TestSimulation(t *testing.T) {
 	if *simSeed != 0 {
-		if r := Run(Options{Seed: *simSeed, Steps: *simSteps, Trace: os.Stdout}); r.Failure != "" {
+		if r := Run(Options{Seed: *simSeed, Steps: *simSteps, Trace: os.Stdout, Bug: Bug(*simBug)}); r.Failure != "" {
 			t.Fatal(r.Failure)
 		}
 		return
@@ -56,4 +59,49 @@ func TestSimulationReplays(t *testing.T) {
 			t.Errorf("seed %d gave two runs", seed)
 		}
 	}
+}
+
+// caughtBy lists seeds by which each known bug was caught when they were last looked for, with -sim.find.
+var caughtBy = map[Bug][]uint64{}
+
+// searchSeeds is how many seeds are tried where none of the list catches a bug any more: any change of a replica
+// shifts them.
+const searchSeeds = 400
+
+// The checks see what they are there to see: with a known bug some seed fails.
+func TestSimulationCatches(t *testing.T) {
+	for _, bug := range Bugs() {
+		t.Run(string(bug), func(t *testing.T) {
+			t.Parallel()
+			if *simFind > 0 {
+				for seed := uint64(1); seed <= *simFind; seed++ {
+					if failure := runBroken(bug, seed); failure != "" {
+						t.Logf("%s is caught by seed %d: %s", bug, seed, failure)
+					}
+				}
+				return
+			}
+			seeds := caughtBy[bug]
+			for seed := uint64(1); seed <= searchSeeds; seed++ {
+				seeds = append(seeds, seed)
+			}
+			for _, seed := range seeds {
+				if failure := runBroken(bug, seed); failure != "" {
+					t.Logf("%s is caught by seed %d: %s", bug, seed, failure)
+					return
+				}
+			}
+			t.Errorf("no seed catches it")
+		})
+	}
+}
+
+// runBroken runs an ensemble with a bug. A panic is a catch too: a replica may be told what cannot be.
+func runBroken(bug Bug, seed uint64) (failure string) {
+	defer func() {
+		if p := recover(); p != nil {
+			failure = fmt.Sprint("panic: ", p)
+		}
+	}()
+	return Run(Options{Seed: seed, Steps: *simSteps, Bug: bug}).Failure
 }

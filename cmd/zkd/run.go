@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -109,11 +113,36 @@ func loadConfig(file string) (config.Config, []config.Notice, error) {
 		dir, err := standaloneDataDir()
 		return config.StandaloneDefault(dir), nil, err
 	}
-	cfg, notices, err := config.Load(file, os.ReadFile)
+	cfg, notices, err := thisHost().Load(file, os.ReadFile)
 	if err != nil && cfg.DataDir == "" { // the file itself could not be read
 		return cfg, notices, &daemon.Error{Code: codeOfUnreadable(err), Err: err}
 	}
 	return cfg, notices, err
+}
+
+// lookupTimeout bounds all look-ups of names that one reading of a configuration makes.
+const lookupTimeout = 5 * time.Second
+
+// thisHost is what the configuration can ask of this host. Addresses that cannot be read are not known.
+func thisHost() config.Host {
+	var host config.Host
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			host.Addresses = append(host.Addresses, p.Addr())
+		}
+	}
+	var deadline time.Time
+	host.Lookup = func(name string) []netip.Addr {
+		if deadline.IsZero() {
+			deadline = time.Now().Add(lookupTimeout)
+		}
+		ctx, cancel := context.WithDeadline(context.Background(), deadline)
+		defer cancel()
+		found, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+		return found
+	}
+	return host
 }
 
 // codeOfUnreadable tells a configuration that may not be read from one that is not there.

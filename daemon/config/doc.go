@@ -15,6 +15,6 @@
 // [Config.ToTOML] and [Keys] all read that table. A second, javaKeys, says what becomes of each key
 // of zoo.cfg.
 //
-// The package is pure: files are read through a [ReadFile] of the caller's, names are not resolved,
-// and no clock, socket or logger is touched.
+// The package is pure: files are read through a [ReadFile] of the caller's, what is known of the host comes
+// in as a [Host], and no clock, socket or logger is touched.
 package config

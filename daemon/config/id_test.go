@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -59,6 +60,64 @@ func TestServerID(t *testing.T) {
 			}
 			if err != nil || c.ID != tc.want || c.Source("id").String() != tc.source {
 				t.Errorf("id %d from %s, error %v; want %d from %s", c.ID, c.Source("id"), err, tc.want, tc.source)
+			}
+		})
+	}
+}
+
+// Design 1: where neither is given, the one entry whose address is on this host.
+func TestServerIDByAddress(t *testing.T) {
+	const three = "[servers]\n1 = \"10.0.0.1\"\n2 = \"10.0.0.2|[fd00::2]\"\n3 = \"zk3\"\n"
+	tests := map[string]struct {
+		text, myid string
+		own        string // the addresses of the host
+		lookups    string // names that are looked up
+		want       zk.ServerID
+		err        string
+	}{
+		"one address is here":                   {text: three, own: "192.0.2.1 10.0.0.2", want: 2, lookups: "zk3"},
+		"another address of a server":           {text: three, own: "fd00::2", want: 2, lookups: "zk3"},
+		"a name":                                {text: three, own: "10.0.0.3", want: 3, lookups: "zk3"},
+		"a name that leads to loopback":         {text: strings.Replace(three, "zk3", "self", 1), own: "192.0.2.1", want: 3, lookups: "self"},
+		"none is here":                          {text: three, own: "192.0.2.1", lookups: "zk3", err: "there are 3 servers, and none of them has an address of this host"},
+		"two are here":                          {text: three, own: "10.0.0.1 10.0.0.2", lookups: "zk3", err: "servers 1, 2 have an address of this host"},
+		"nothing is known of the host":          {text: three, err: "nothing says which of them this one is"},
+		"the own entry is 0.0.0.0":              {text: "[servers]\n1 = \"zk1\"\n2 = \"0.0.0.0\"\n3 = \"zk3\"\n", own: "192.0.2.1", lookups: "zk1 zk3", want: 2},
+		"all on loopback":                       {text: "[servers]\n1 = \"127.0.0.1:1:2\"\n2 = \"127.0.0.1:3:4\"\n3 = \"127.0.0.1:5:6\"\n", own: "127.0.0.1", err: "servers 1, 2, 3 have"},
+		"the key agrees":                        {text: "id = 2\n" + three, own: "10.0.0.2", want: 2},
+		"the key disagrees":                     {text: "id = 1\n" + three, own: "10.0.0.2", err: "zkd.toml:1:1: id = 1: the configuration says 1, and 10.0.0.2 of server 2 is an address of this host"},
+		"myid disagrees":                        {text: three, myid: "3", own: "10.0.0.1", err: "/var/lib/zkd/myid:1: myid = 3: /var/lib/zkd/myid says 3, and 10.0.0.1 of server 1 is"},
+		"the key says one of two that are here": {text: "id = 2\n" + three, own: "10.0.0.1 10.0.0.2", want: 2},
+		"the key is no member":                  {text: "id = 9\n" + three, own: "10.0.0.1", err: "this server has id 9"},
+		"a mapped address":                      {text: "[servers]\n1 = \"a\"\n2 = \"[::ffff:10.0.0.2]\"\n", own: "10.0.0.2", lookups: "a", want: 2},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			var asked []string
+			host := Host{Lookup: func(name string) []netip.Addr {
+				asked = append(asked, name)
+				return map[string][]netip.Addr{"zk3": {netip.MustParseAddr("10.0.0.3")}, "self": {netip.MustParseAddr("127.0.1.1")}}[name]
+			}}
+			for _, a := range strings.Fields(tc.own) {
+				host.Addresses = append(host.Addresses, netip.MustParseAddr(a))
+			}
+			c, _, err := host.Parse("zkd.toml", []byte(tc.text), func(string) ([]byte, error) {
+				if tc.myid == "" {
+					return nil, fs.ErrNotExist
+				}
+				return []byte(tc.myid), nil
+			})
+			if got := strings.Join(asked, " "); got != tc.lookups {
+				t.Errorf("looked up %q, want %q", got, tc.lookups)
+			}
+			if tc.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tc.err) || strings.Contains(err.Error(), "\n") {
+					t.Errorf("error %v, want %s", err, tc.err)
+				}
+				return
+			}
+			if err != nil || c.ID != tc.want {
+				t.Errorf("id %d, error %v; want %d", c.ID, err, tc.want)
 			}
 		})
 	}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -18,17 +17,25 @@ type ReadFile func(name string) ([]byte, error)
 // Load reads the configuration file name and what it refers to: ZooKeeper's dynamicConfigFile and
 // data_dir/myid. The error is an [Errors] unless name itself cannot be read. The notices are
 // complete in either case.
-func Load(name string, read ReadFile) (Config, []Notice, error) {
-	text, err := read(name)
-	if err != nil {
-		return Config{}, nil, fmt.Errorf("config: read %s: %w", name, err)
-	}
-	return Parse(name, text, read)
-}
+func Load(name string, read ReadFile) (Config, []Notice, error) { return Host{}.Load(name, read) }
 
 // Parse is [Load] for a text that the caller has already; name serves for messages and tells the
 // format. A nil read stands for a host without any file.
 func Parse(name string, text []byte, read ReadFile) (Config, []Notice, error) {
+	return Host{}.Parse(name, text, read)
+}
+
+// Load is the function [Load] on a host of which more is known.
+func (h Host) Load(name string, read ReadFile) (Config, []Notice, error) {
+	text, err := read(name)
+	if err != nil {
+		return Config{}, nil, fmt.Errorf("config: read %s: %w", name, err)
+	}
+	return h.Parse(name, text, read)
+}
+
+// Parse is the function [Parse] on a host of which more is known.
+func (h Host) Parse(name string, text []byte, read ReadFile) (Config, []Notice, error) {
 	if read == nil {
 		read = func(name string) ([]byte, error) { return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist) }
 	}
@@ -38,7 +45,7 @@ func Parse(name string, text []byte, read ReadFile) (Config, []Notice, error) {
 	} else {
 		readTOML(name, text, &cfg, rep)
 	}
-	cfg.settle(read, rep)
+	cfg.settle(read, h, rep)
 	cfg.validate(rep)
 	cfg.advise(rep)
 	notices, err := rep.result()
@@ -67,71 +74,15 @@ func IsZooCfg(name string, text []byte) bool {
 
 // settle derives what the file left to be derived: the id, the session timeouts, and the client
 // address where only the server list names it.
-func (c *Config) settle(read ReadFile, rep *report) {
+func (c *Config) settle(read ReadFile, host Host, rep *report) {
 	if !c.given("session.min_timeout") {
 		c.Session.MinTimeout = minTimeoutTicks * c.Session.TickTime
 	}
 	if !c.given("session.max_timeout") {
 		c.Session.MaxTimeout = maxTimeoutTicks * c.Session.TickTime
 	}
-	c.settleID(read, rep)
+	c.settleID(read, host, rep)
 	c.settleListen(rep)
-}
-
-// settleID finds the id: the key, or data_dir/myid, which must agree; else the only server there is.
-func (c *Config) settleID(read ReadFile, rep *report) {
-	file := path.Join(c.DataDir, "myid")
-	text, err := read(file)
-	switch {
-	case err == nil:
-		c.applyMyID(file, string(text), rep)
-		return
-	case errors.Is(err, fs.ErrNotExist):
-	case c.given("id") || len(c.Servers) < 2:
-		rep.notice(Warning, Source{File: file}, "", "cannot be read, so that its number is not compared with the id: %v", err)
-	default:
-		rep.breakKey("id")
-		rep.errorf(Source{File: file}, "let the user that runs zkd read it", "cannot be read: %v", err)
-		return
-	}
-	switch {
-	case c.given("id"):
-	case len(c.Servers) == 1:
-		c.ID = c.Servers[0].ID
-		c.setSource("id", c.sources[serverKey(c.ID)])
-	case len(c.Servers) > 1 && !rep.broken["id"]:
-		rep.breakKey("id")
-		rep.errorf(Source{File: c.sources[serverKey(c.Servers[0].ID)].File, Key: "id"}, fmt.Sprintf("write id = N into the configuration, or N into %s", file),
-			"there are %d servers, and nothing says which of them this one is", len(c.Servers))
-	}
-}
-
-// applyMyID takes the id from the contents of data_dir/myid: its first line, a number.
-func (c *Config) applyMyID(file, text string, rep *report) {
-	line, _, _ := strings.Cut(text, "\n")
-	line = strings.TrimSpace(line)
-	at := Source{File: file, Line: 1, Key: "myid", Value: line}
-	n, err := strconv.ParseInt(line, 10, 64)
-	id := zk.ServerID(n)
-	if err != nil || wrongID(id) != "" {
-		if len(line) > 40 {
-			at.Value = line[:40] + "..."
-		}
-		rep.breakKey("id")
-		rep.errorf(at, "write this server's number, nothing else, into the file",
-			"must be a number from %d to %d", zk.MinServerID, zk.MaxServerID)
-		return
-	}
-	if c.given("id") && c.ID != id && !rep.broken["id"] {
-		rep.breakKey("id")
-		rep.errorf(c.sources["id"], "correct the one that is wrong; both name this server",
-			"the configuration says %d and %s says %d", c.ID, file, id)
-		return
-	}
-	if !c.given("id") {
-		c.ID = id
-		c.setSource("id", at)
-	}
 }
 
 // settleListen takes the client address from this server's entry in the server list. Where the file

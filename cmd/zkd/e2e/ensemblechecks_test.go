@@ -30,6 +30,10 @@ type queueItem struct {
 	zxid    zk.Zxid
 }
 
+func newQueueHistory() queueHistory {
+	return queueHistory{created: map[string]queueItem{}, attempted: map[string]bool{}, taken: map[string]bool{}}
+}
+
 // put is told of a create, which err says was acknowledged, lost or not sent.
 func (q *queueHistory) put(created, content string, zxid zk.Zxid, err error) error {
 	q.mu.Lock()

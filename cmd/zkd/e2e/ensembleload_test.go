@@ -57,7 +57,7 @@ func startLoad(t testing.TB, e *ensemble, root string, barriers, mayRefuse bool,
 	t.Helper()
 	l := &ensembleLoad{
 		root: root, h: newHistory(time.Now(), 0), barriers: barriers, mayRefuse: mayRefuse, stop: make(chan struct{}),
-		queue: queueHistory{created: map[string]queueItem{}, attempted: map[string]bool{}, taken: map[string]bool{}},
+		queue: newQueueHistory(),
 	}
 	var jobs []func(*sessionClient, int, *rand.Rand) error
 	for range registerClients {

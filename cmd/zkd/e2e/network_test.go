@@ -31,8 +31,9 @@ type way struct{ from, to int }
 type cut string
 
 const (
-	blackHole cut = "drop"                                  // they vanish
-	reset     cut = "ip protocol tcp reject with tcp reset" // connections break at once
+	blackHole cut = "drop" // they vanish
+	// reset breaks connections at once. The packets that say so pass, also through the opposite cut.
+	reset cut = "tcp flags & rst == 0 reject with tcp reset"
 )
 
 // newNetwork returns a network with so many hosts beside the test's. It ends with the test.

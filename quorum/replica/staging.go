@@ -115,6 +115,7 @@ func (r *Replica) stage(txns []zab.Txn) {
 			return
 		}
 	}
+	r.catchUp() // what the log held before
 	r.persist(txns)
 	if r.err != nil {
 		return
@@ -124,8 +125,27 @@ func (r *Replica) stage(txns []zab.Txn) {
 		return
 	}
 	r.stats.LogBytes.Add(r.batchBytes)
-	r.batchBytes = 0
-	r.catchUp()
+	r.batchBytes, r.oldestPending = 0, 0
+	r.mu.Lock()
+	err := r.applyStaged(txns)
+	r.mu.Unlock()
+	if err != nil {
+		r.fail(err)
+	}
+}
+
+// applyStaged applies txns that are logged. mu is held.
+func (r *Replica) applyStaged(txns []zab.Txn) error {
+	for i := range txns {
+		if err := proto.DecodeTxn(txns[i].Data, &r.txn); err != nil {
+			return fmt.Errorf("replica: txn %v of the leader: %w", txns[i].Zxid, err)
+		}
+		if err := r.tree.Replay(&r.txn); err != nil {
+			return fmt.Errorf("replica: txn %v of the leader: %w", txns[i].Zxid, err)
+		}
+		r.checkDigest(&r.txn)
+	}
+	return nil
 }
 
 // replayAll applies txns to a tree that may hold some of them already.

@@ -367,3 +367,6 @@ func (s *Server) FourLetter(word string) (text string, ok bool) { return s.clien
 
 // Snapshot writes a snapshot now and returns its zxid.
 func (s *Server) Snapshot(ctx context.Context) (zk.Zxid, error) { return s.replica.Snapshot(ctx) }
+
+// ShedConnections closes a share of the client connections, in percent, and returns how many.
+func (s *Server) ShedConnections(percent int) int { return s.clients.ShedConnections(percent) }

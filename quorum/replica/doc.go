@@ -39,6 +39,7 @@
 //	learning.go  what a learner does                     staging.go  taking over a history
 //	history.go   what the log can prove                  intent.go   putting a snapshot in its place
 //	recover.go   starting from disk                      fresh.go    reads after a pause
+//	handover.go  giving way to another leader
 //
 // [Manual] is the same without a goroutine of its own, for simulations.
 package replica

@@ -48,6 +48,7 @@ type roleState struct {
 	// What one role leaves to the next.
 	forceSnap bool      // the next learner asks for the whole state
 	yielded   time.Time // when this leader last gave way to an epoch that a voter had accepted
+	gaveWay   bool      // this leader has handed over: see HandOver
 	last      ending
 }
 
@@ -120,9 +121,12 @@ func (r *Replica) leadOn() {
 	}
 }
 
-// awaitTurnToLook waits until this server should look for a leader: until there is room for its log, and, for
-// an observer, a random while. It reports false if the replica ends.
+// awaitTurnToLook waits until this server should look for a leader: until the others have elected one if it has
+// handed over, until there is room for its log, and, for an observer, a random while. It reports false if the replica ends.
 func (r *Replica) awaitTurnToLook() bool {
+	if !r.awaitSuccessor() {
+		return false
+	}
 	for r.diskOut.Load() {
 		if !r.pause(diskRetry) {
 			return false
@@ -386,7 +390,7 @@ func (r *Replica) leaveRole() {
 		}
 	}
 	r.roleState = roleState{
-		term: r.term, elected: r.elected, forceSnap: r.forceSnap, yielded: r.yielded, last: r.last,
+		term: r.term, elected: r.elected, forceSnap: r.forceSnap, yielded: r.yielded, gaveWay: r.gaveWay, last: r.last,
 		todo: r.todo[:0], unflushed: r.unflushed[:0],
 	}
 	select {

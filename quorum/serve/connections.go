@@ -2,6 +2,8 @@ package serve
 
 import (
 	"cmp"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -75,6 +77,20 @@ func (s *Server) ResetConnStats() {
 		c.record.reset()
 		c.mu.Unlock()
 	}
+}
+
+// ShedConnections closes a share of the connections, chosen at random, and returns how many. Their clients keep
+// their sessions and go on with another server of their lists, or with this one. percent is from 0 to 100.
+func (s *Server) ShedConnections(percent int) int {
+	s.mu.Lock()
+	conns := slices.Collect(maps.Keys(s.conns))
+	s.mu.Unlock()
+	rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
+	shed := conns[:(len(conns)*min(max(percent, 0), 100)+99)/100]
+	for _, c := range shed {
+		c.cut()
+	}
+	return len(shed)
 }
 
 // SessionInfo is one session.

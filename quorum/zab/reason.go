@@ -27,6 +27,7 @@ const (
 	ReasonOwnDisk       Reason = "own log is slow: others have made durable what it has not within syncLimit"
 	ReasonEpochsSpent   Reason = "all epochs are spent"
 	ReasonZxidsSpent    Reason = "the zxids of the epoch are spent: the next epoch has new ones"
+	ReasonHandOver      Reason = "handed over at an operator's request"
 )
 
 // Reasons of both.

@@ -97,6 +97,7 @@ type Admin struct {
 	Listen    []string // "host:port"
 	Required  bool
 	HostNames []string
+	Socket    string // "" is chosen by the data directory, "off" is none: see Config.SocketPath
 }
 
 // Log is what the daemon says and how: table [log].

@@ -224,6 +224,7 @@ func operatorFields() []field {
 			}
 			return ""
 		}),
+		socketField(),
 		choiceField("log.level", "Least severe messages that are logged.",
 			func(c *Config) *string { return &c.Log.Level }, "debug", "info", "warn", "error").reloadable(),
 		choiceField("log.format", "Form of the log; auto is the journal under systemd, console on a terminal, JSON otherwise.",

@@ -21,6 +21,7 @@ type app struct {
 	conn           *connection
 	prompt         *prompt // nil on the command line
 	wantPrompt     bool    // the command line had no command
+	began          bool    // the line was right, and its command runs
 }
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
@@ -29,21 +30,23 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 
 // runLine runs one line and returns its exit code.
 func (a *app) runLine(ctx context.Context, root *cobra.Command, args []string) int {
-	began := false
+	a.began = false
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
+		a.hear()
 		return exitOK
 	}
-	if !began { // the line itself was wrong
+	var coded *codedError
+	if !a.began && !errors.As(err, &coded) { // the line itself was wrong
 		err = &codedError{code: exitUsage, err: err}
 	}
 	if told := (errReported{}); errors.As(err, &told) {
 		return told.code
 	}
+	a.hear()
 	report(a.stderr, err, a.json)
 	if code := exitCode(err); code != exitUsage || a.json {
 		return code
@@ -66,8 +69,22 @@ func (a *app) client(ctx context.Context) (*client.Client, error) {
 
 func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.stdout, format, args...) }
 
+// hear waits at the prompt until the events are printed that the server sent before its answer, so that the same
+// lines from a pipe print the same in the same order.
+func (a *app) hear() {
+	if a.prompt != nil && a.conn.current != nil {
+		a.conn.current.Flush()
+	}
+}
+
 // emit writes the answer of a command: v as a line of JSON if that was asked for, else plain.
 func (a *app) emit(v any, plain string) error {
+	a.hear()
+	return a.write(v, plain)
+}
+
+// write is emit for who prints the events.
+func (a *app) write(v any, plain string) error {
 	if !a.json {
 		_, err := io.WriteString(a.stdout, plain)
 		return err
@@ -84,7 +101,10 @@ func (a *app) emit(v any, plain string) error {
 func newCommand(a *app, use, short string, args cobra.PositionalArgs, run func(ctx context.Context, args []string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Args: args, DisableFlagsInUseLine: true,
-		RunE: func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.began = true
+			return run(cmd.Context(), args)
+		},
 	}
 }
 
@@ -100,8 +120,14 @@ func checkPath(path string) error {
 // completes. run gets the session and the path apart from the other arguments.
 func newPathCommand(a *app, use, short string, args cobra.PositionalArgs,
 	run func(ctx context.Context, c *client.Client, path string, rest []string) error) *cobra.Command {
+	return newCheckedCommand(a, use, short, args, checkPath, run)
+}
+
+// newCheckedCommand is newPathCommand with a check of the path that is the command's own.
+func newCheckedCommand(a *app, use, short string, args cobra.PositionalArgs, check func(path string) error,
+	run func(ctx context.Context, c *client.Client, path string, rest []string) error) *cobra.Command {
 	cmd := newCommand(a, use, short, args, func(ctx context.Context, args []string) error {
-		if err := checkPath(args[0]); err != nil {
+		if err := check(args[0]); err != nil {
 			return err
 		}
 		c, err := a.client(ctx)

@@ -63,7 +63,13 @@ func newCreate(a *app) *cobra.Command {
 	var sequential, ephemeral, container bool
 	var ttl string
 	var in input
-	cmd := newPathCommand(a, "create [-s] [-e] [-c] [-t ttl] path [data] [acl]", "Create a znode", cobra.RangeArgs(1, 3),
+	check := func(path string) error {
+		if sequential { // the server appends a number, so that the name may be empty
+			path += "1"
+		}
+		return checkPath(path)
+	}
+	cmd := newCheckedCommand(a, "create [-s] [-e] [-c] [-t ttl] path [data] [acl]", "Create a znode", cobra.RangeArgs(1, 3), check,
 		func(ctx context.Context, c *client.Client, path string, rest []string) error {
 			mode, ttlMillis, err := createMode(sequential, ephemeral, container, ttl)
 			if err != nil {

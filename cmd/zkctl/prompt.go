@@ -46,6 +46,7 @@ func (a *app) runPrompt(ctx context.Context) int {
 	if _, err := a.conn.open(ctx); err != nil {
 		report(a.stderr, err, a.json)
 		if !p.console.Terminal() {
+			a.conn.listen(nil) // there is no session whose end could be news
 			return exitCode(err)
 		}
 	}
@@ -89,8 +90,11 @@ func (p *prompt) runText(ctx context.Context, line string) {
 func (p *prompt) runWords(ctx context.Context, words []string) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
-	a := *p.a // its flags are those of this line
-	p.status = a.runLine(ctx, p.root(&a), fromZkCli(words))
+	a := *p.a // with the flags of this line
+	status := a.runLine(ctx, p.root(&a), fromZkCli(words))
+	if !p.over { // quit keeps that of the line before
+		p.status = status
+	}
 }
 
 // root returns the commands of the prompt for one line.

@@ -180,7 +180,11 @@ func (a *app) setQuota(ctx context.Context, c *client.Client, path string, wante
 	return a.emit(quotaJSON{path, jsonQuota(limits), jsonCounts(counts)}, "")
 }
 
+// createIfMissing looks first: a refused write is a transaction, too.
 func createIfMissing(ctx context.Context, c *client.Client, path string, data []byte) error {
+	if _, err := c.Exists(ctx, path, false); !client.IsCode(err, zk.ErrNoNode) {
+		return err
+	}
 	_, _, err := c.Create(ctx, path, data, proto.OpenACL, zk.ModePersistent, 0)
 	if client.IsCode(err, zk.ErrNodeExists) {
 		return nil

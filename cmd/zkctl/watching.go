@@ -185,13 +185,13 @@ func (w *watcher) print(e client.Event) error {
 	if e.Zxid > 0 {
 		plain += " " + e.Zxid.String()
 	}
-	return w.a.emit(jsonEvent(e), plain+"\n")
+	return w.a.write(jsonEvent(e), plain+"\n")
 }
 
 // note tells about the connection: a program among the events, a reader beside them.
 func (w *watcher) note(e client.Event, words string) error {
 	if w.a.json {
-		return w.a.emit(jsonEvent(e), "")
+		return w.a.write(jsonEvent(e), "")
 	}
 	_, err := fmt.Fprintln(w.a.stderr, "zkctl: "+words)
 	return err

@@ -30,7 +30,7 @@ type Config struct {
 	// OperationTimeout bounds each operation, the wait for a connection included. 0 is no bound.
 	OperationTimeout time.Duration
 	// OnEvent gets every event, one at a time, on a goroutine of its own; nil drops them. It may call
-	// the client's methods but for Close.
+	// the client's methods but for Close and Flush.
 	OnEvent func(Event)
 	// Dial opens a connection; nil is a TCP connection.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
@@ -132,6 +132,10 @@ func (c *Client) Connect(ctx context.Context) error {
 		}
 	}
 }
+
+// Flush waits until OnEvent has returned from every event that came before the call, so that whoever got an
+// answer has heard first of what came before it. OnEvent must not call it.
+func (c *Client) Flush() { c.events.flush() }
 
 // Connected reports whether there is a connection now.
 func (c *Client) Connected() bool {

@@ -67,17 +67,19 @@ const maxEvents = 10_000
 
 // eventQueue stands between the connection, which must not wait, and the caller's function.
 type eventQueue struct {
-	mu     sync.Mutex
-	filled *sync.Cond
-	items  []Event
-	closed bool
+	mu        sync.Mutex
+	moved     *sync.Cond // something was pushed, delivered or closed
+	items     []Event
+	closed    bool
+	pushed    uint64 // since the beginning
+	delivered uint64
 	// room has an item when the queue may have become shorter than maxEvents.
 	room chan struct{}
 }
 
 func newEventQueue() *eventQueue {
 	q := &eventQueue{room: make(chan struct{}, 1)}
-	q.filled = sync.NewCond(&q.mu)
+	q.moved = sync.NewCond(&q.mu)
 	return q
 }
 
@@ -85,7 +87,8 @@ func (q *eventQueue) push(e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.items = append(q.items, e)
-	q.filled.Signal()
+	q.pushed++
+	q.moved.Broadcast()
 }
 
 func (q *eventQueue) full() bool {
@@ -99,7 +102,7 @@ func (q *eventQueue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	q.filled.Signal()
+	q.moved.Broadcast()
 }
 
 // deliver hands the events to f, one by one, until the queue is closed and empty.
@@ -107,7 +110,7 @@ func (q *eventQueue) deliver(f func(Event)) {
 	for {
 		q.mu.Lock()
 		for len(q.items) == 0 && !q.closed {
-			q.filled.Wait()
+			q.moved.Wait()
 		}
 		items := q.items
 		q.items = nil
@@ -121,6 +124,19 @@ func (q *eventQueue) deliver(f func(Event)) {
 		}
 		for _, e := range items {
 			f(e)
+			q.mu.Lock()
+			q.delivered++
+			q.moved.Broadcast()
+			q.mu.Unlock()
 		}
+	}
+}
+
+// flush waits until everything that was pushed before the call is delivered.
+func (q *eventQueue) flush() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for pushed := q.pushed; q.delivered < pushed; {
+		q.moved.Wait()
 	}
 }

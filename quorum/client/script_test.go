@@ -52,6 +52,7 @@ func TestANewConnectionIsToldWhatTheOldOneKnew(t *testing.T) {
 		}
 		p.notify(zk.EventNodeDataChanged, "/used", 0x100000006)
 		synctest.Wait()
+		c.Flush() // returns, since all is delivered
 		read := async(func() error { _, _, err := c.Get(t.Context(), "/pending", false); return err })
 		p.want(zk.OpGetData)
 		p.conn.Close()

@@ -79,11 +79,18 @@ func (w *Writer) line(v any) error {
 	return err
 }
 
-// Add writes a node.
+// Add writes a node. Names that are not UTF-8, which no server takes, would not come back from JSON: they are an
+// error.
 func (w *Writer) Add(n Node) error {
 	line := nodeLine{Path: &n.Path}
+	valid := utf8.ValidString(n.Path)
 	for _, a := range n.ACL {
-		line.ACL = append(line.ACL, a.ID.Scheme+":"+a.ID.ID+":"+text.Perms(a.Perms))
+		entry := a.ID.Scheme + ":" + a.ID.ID + ":" + text.Perms(a.Perms)
+		line.ACL = append(line.ACL, entry)
+		valid = valid && utf8.ValidString(entry)
+	}
+	if !valid {
+		return fmt.Errorf("archive: %q, or its ACL, is not UTF-8", n.Path)
 	}
 	switch {
 	case n.Data == nil:

@@ -175,11 +175,14 @@ func standaloneDataDir() (string, error) {
 
 func newCheckConfig() *cobra.Command {
 	var file string
-	var quiet bool
+	var quiet, show bool
 	cmd := &cobra.Command{
 		Use:   "check-config [file]",
 		Short: "Check a configuration and say everything that is wrong with it",
-		Args:  cobra.MaximumNArgs(1),
+		Long: "Check a configuration and say everything that is wrong with it, a line for each: file, line, column, key, value, what is\n" +
+			"wrong and what to do. With --print, print the value of every key and where it comes from.\n\n" +
+			"Exit status: 0 it is right, 77 it may not be read, 78 it is wrong.",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				file = args[0]
@@ -188,15 +191,24 @@ func newCheckConfig() *cobra.Command {
 			if err == nil {
 				err = daemon.Supported(cfg)
 			}
-			if !quiet {
-				for _, n := range notices {
-					fmt.Fprintln(cmd.OutOrStdout(), n)
+			notes := cmd.OutOrStdout()
+			if show { // what is printed may be read by a program
+				notes = cmd.ErrOrStderr()
+			}
+			for _, n := range notices {
+				if !quiet {
+					fmt.Fprintln(notes, n)
 				}
 			}
 			if err != nil {
 				return err
 			}
-			if !quiet {
+			switch {
+			case show:
+				for _, s := range cfg.Explain() {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s = %s # %s\n", s.Key, s.Value, s.Source)
+				}
+			case !quiet:
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", file)
 			}
 			return nil
@@ -204,5 +216,6 @@ func newCheckConfig() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&file, "config", defaultConfigFile, "configuration `file`: zkd.toml, or ZooKeeper's zoo.cfg")
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "say nothing but errors")
+	cmd.Flags().BoolVar(&show, "print", false, "print the value of every key and where it comes from; secrets are hidden")
 	return cmd
 }

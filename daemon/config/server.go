@@ -8,10 +8,11 @@ import (
 	"zkd/quorum/zk"
 )
 
-// Ports of an ensemble member that names none, by ZooKeeper's custom.
+// Ports that nobody names, by ZooKeeper's custom.
 const (
 	defaultPeerPort     = 2888
 	defaultElectionPort = 3888
+	usualClientPort     = 2181
 )
 
 // Server is one member of the ensemble.

@@ -2,8 +2,6 @@ package admin
 
 import (
 	"context"
-	"fmt"
-	"html"
 	"net"
 	"net/http"
 	"sync"
@@ -11,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"zkd/daemon/admin/page"
 	"zkd/firewall/keeper"
 	"zkd/quorum"
 	"zkd/quorum/stats"
@@ -60,6 +59,8 @@ type Server struct {
 	o       Options
 	handler http.Handler
 	now     func() time.Time
+	page    *page.Page
+	course  *course
 
 	// For tests.
 	listen     func(ctx context.Context, addr string) (net.Listener, error)
@@ -91,7 +92,8 @@ func New(o Options) *Server {
 	if o.StuckAfter <= 0 {
 		o.StuckAfter = DefaultStuckAfter
 	}
-	s := &Server{o: o, now: time.Now, retryEvery: retryEvery, bound: make(map[string]net.Addr), opened: make(map[string]net.Listener)}
+	s := &Server{o: o, now: time.Now, page: page.New(), course: newCourse(o.Source), retryEvery: retryEvery,
+		bound: make(map[string]net.Addr), opened: make(map[string]net.Listener)}
 	s.listen = func(ctx context.Context, addr string) (net.Listener, error) {
 		var lc net.ListenConfig
 		return lc.Listen(ctx, "tcp", addr)
@@ -119,16 +121,6 @@ func (s *Server) routes() http.Handler {
 		mux.Handle("GET /metrics", s.o.Metrics)
 	}
 	return mux
-}
-
-func (s *Server) index(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	report := s.report(r.Context())
-	fmt.Fprintf(w, "<!doctype html>\n<meta charset=\"utf-8\">\n<title>zkd</title>\n<pre>\n%s</pre>\n<ul>\n", html.EscapeString(report.Text()))
-	for _, path := range []string{"/status", "/status?format=text", "/readyz?verbose", "/livez?verbose", "/metrics", "/commands", "/version"} {
-		fmt.Fprintf(w, "<li><a href=%q>%s</a>\n", path, path)
-	}
-	fmt.Fprint(w, "</ul>\n")
 }
 
 func (s *Server) version(w http.ResponseWriter, _ *http.Request) {

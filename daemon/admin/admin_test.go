@@ -218,7 +218,6 @@ func TestAnswersAreAsInTheGoldenFiles(t *testing.T) {
 		"readyz-troubled.txt":  {troubled, "/readyz?verbose"},
 		"livez-troubled.txt":   {troubled, "/livez"},
 		"commands.html":        {serving(), "/commands"},
-		"index.html":           {serving(), "/"},
 		"configuration.json":   {serving(), "/commands/conf"},
 		"dirs.json":            {serving(), "/commands/dirs"},
 		"hash.json":            {serving(), "/commands/hash"},

@@ -1,7 +1,7 @@
 // Package admin answers HTTP on the admin port: what an operator, a probe or a scraper asks about
 // the server on this host.
 //
-//	/                   links to the rest
+//	/                   a page for people: members, plots of the last minutes, firewall, problems, links
 //	/status             the state as JSON (schema 1, fields are only ever added); with
 //	                    ?format=text or Accept: text/plain in the words of zkServer.sh status
 //	/status/schema.json the JSON Schema of it, with a sentence per field

@@ -120,7 +120,6 @@ func TestAMemberAnswersAsInTheGoldenFiles(t *testing.T) {
 	}{
 		"follower.json":             {healthy, "/status"},
 		"follower.txt":              {healthy, "/status?format=text"},
-		"follower.html":             {healthy, "/"},
 		"leader.txt":                {led, "/status?format=text"},
 		"looking.json":              {looking, "/status"},
 		"looking.txt":               {looking, "/status?format=text"},

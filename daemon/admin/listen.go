@@ -40,6 +40,7 @@ func (s *Server) Close() {
 // ctx is done. It returns when nothing of it is left running.
 func (s *Server) Run(ctx context.Context) {
 	var wg sync.WaitGroup
+	wg.Go(func() { s.course.follow(ctx) })
 	for _, addr := range s.o.Addrs {
 		opened := s.opened[addr]
 		wg.Go(func() { s.keepServing(ctx, addr, opened) })

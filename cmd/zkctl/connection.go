@@ -124,7 +124,7 @@ func (c *connection) complete(ctx context.Context, prefix string) []string {
 		return []string{"/"}
 	}
 	parent := prefix[:max(slash, 1)]
-	if text.CheckPath(parent) != nil {
+	if text.CheckPath(parent) != nil || c.closed {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, completeTimeout)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"zkd/cmd/zkctl/archive"
 	"zkd/cmd/zkctl/text"
@@ -108,8 +109,8 @@ func explain(err error) string {
 		return text.Refusal(code, path)
 	case errors.As(err, &unreachable):
 		return "zkctl: " + unreachable.Error()
-	case errors.Is(err, client.ErrConnectionLoss):
-		return fmt.Sprintf("zkctl: connection lost before the answer: whether %v %s was done is not known", operation.Op, path)
+	case errors.Is(err, client.ErrConnectionLoss) && operation != nil:
+		return "zkctl: connection lost before the answer: it is not known whether this was done: " + strings.TrimSpace(operation.Op.String()+" "+path)
 	case errors.Is(err, context.DeadlineExceeded):
 		return "zkctl: no answer in time; --timeout allows more"
 	case errors.Is(err, context.Canceled):
@@ -132,7 +133,7 @@ func report(w io.Writer, err error, asJSON bool) {
 			Path    string `json:"path,omitempty"`
 		} `json:"error"`
 	}
-	out.Error.Message, out.Error.Exit = explain(err), exitCode(err)
+	out.Error.Message, out.Error.Exit = strings.TrimPrefix(explain(err), "zkctl: "), exitCode(err)
 	var code zk.Code
 	if errors.As(err, &code) {
 		out.Error.Code = int32(code)

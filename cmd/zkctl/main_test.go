@@ -107,7 +107,7 @@ func TestLinesThatAreWrong(t *testing.T) {
 func TestServersThatAreNotThere(t *testing.T) {
 	user{t, "127.0.0.1:1", ""}.steps([]step{
 		{"--timeout 200ms ls /", 69, ``, `zkctl: no server answers: 127\.0\.0\.1:1: .*refused`},
-		{"--timeout 200ms --json ls /", 69, ``, `\{"error":\{"message":"zkctl: no server answers: .*","exit":69\}\}`},
+		{"--timeout 200ms --json ls /", 69, ``, `\{"error":\{"message":"no server answers: .*","exit":69\}\}`},
 		{"--timeout 200ms 4lw ruok", 69, ``, `zkctl: .*refused`},
 	})
 }

@@ -123,7 +123,7 @@ func TestExitCodesAndWords(t *testing.T) {
 		{refusal(zk.ErrNoAuth), 77, "Insufficient permission : /x"},
 		{refusal(zk.ErrQuotaExceeded), 1, "Quota has exceeded : /x"},
 		{refusal(zk.ErrSessionExpired), 69, "KeeperErrorCode = Session expired for /x"},
-		{&client.Error{Op: zk.OpSetData, Path: "/x", Err: client.ErrConnectionLoss}, 69, "zkctl: connection lost before the answer: whether setData /x was done is not known"},
+		{&client.Error{Op: zk.OpSetData, Path: "/x", Err: client.ErrConnectionLoss}, 69, "zkctl: connection lost before the answer: it is not known whether this was done: setData /x"},
 		{&client.UnreachableError{Reasons: []error{errors.New("a:1: refused")}}, 69, "zkctl: no server answers: a:1: refused"},
 		{&archive.DamagedError{Line: 3, Err: errors.New("cut off")}, 65, "zkctl: line 3: cut off"},
 		{fmt.Errorf("open: %w", fs.ErrPermission), 77, "zkctl: open: permission denied"},

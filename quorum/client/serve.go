@@ -19,7 +19,6 @@ type serving struct {
 	l       *link
 	pending []*call // in the order in which they were sent
 	auths   []authSent
-	pinging bool
 	xid     int32
 }
 
@@ -122,8 +121,8 @@ func (s *serving) loop(readers *int) error {
 			if now.Sub(received) > 2*third {
 				return fmt.Errorf("no answer for %v", now.Sub(received).Round(time.Millisecond))
 			}
-			if now.Sub(sent) >= third-third/4 && !s.pinging {
-				s.pinging = true
+			// What still waits to be written keeps the session as well, and a ping must find room.
+			if now.Sub(sent) >= third-third/4 && len(s.l.out) == 0 {
 				sent = now
 				s.l.out <- appendRequest(nil, zk.XidPing, zk.OpPing, nil)
 			}
@@ -145,7 +144,6 @@ func (s *serving) receive(frame []byte) error {
 	case zk.XidNotification:
 		return s.notified(h, &d)
 	case zk.XidPing:
-		s.pinging = false
 		s.note(h)
 		return nil
 	case zk.XidSetWatches:

@@ -377,6 +377,25 @@ func TestTheDefaultsOfConfigurationAndServerAgree(t *testing.T) {
 	}
 }
 
+func TestAHostWithoutIPv6IsServedWithoutItsLoopback(t *testing.T) {
+	none := errors.New("no IPv6")
+	for name, test := range map[string]struct {
+		addrs, want []string
+		missing     error
+	}{
+		"both loopbacks":         {[]string{"127.0.0.1:2181", "[::1]:2181"}, []string{"127.0.0.1:2181"}, none},
+		"another IPv6 address":   {[]string{"127.0.0.1:2181", "[fd00::1]:2181"}, []string{"127.0.0.1:2181", "[fd00::1]:2181"}, nil},
+		"nothing else is listed": {[]string{"[::1]:2181"}, []string{"[::1]:2181"}, nil},
+	} {
+		if got, missing := withoutMissingIPv6(test.addrs, func() error { return none }); !slices.Equal(got, test.want) || missing != test.missing {
+			t.Errorf("%s: %v, %v", name, got, missing)
+		}
+		if got, missing := withoutMissingIPv6(test.addrs, func() error { return nil }); !slices.Equal(got, test.addrs) || missing != nil {
+			t.Errorf("%s, with IPv6: %v, %v", name, got, missing)
+		}
+	}
+}
+
 func TestMemoryLimitIsTheLeastOfTheGroupsAbove(t *testing.T) {
 	files := map[string]string{
 		"/proc/self/cgroup": "12:memory:/other\n0::/system.slice/zkd.service\n",

@@ -92,8 +92,9 @@ func (d *process) run(ctx context.Context) error {
 		return fmt.Errorf("daemon: sockets from systemd: %w", err)
 	}
 	qc.Listeners = handed["client"]
-	if d.cfg.Source("client.listen").File == "" {
-		qc.ClientAddrs = d.withoutMissingIPv6(qc.ClientAddrs)
+	addrs, missing := withoutMissingIPv6(qc.ClientAddrs, hasIPv6)
+	if qc.ClientAddrs = addrs; missing != nil {
+		d.log.Info("this host has no IPv6 loopback", zap.Error(missing))
 	}
 
 	for _, l := range handed["client"] {
@@ -191,16 +192,26 @@ func (d *process) start(ctx context.Context, qc quorum.Config) (Member, error) {
 	}
 }
 
-// withoutMissingIPv6 leaves [::1] out of the built-in addresses where the host has no IPv6. An address
-// that somebody wrote down must exist.
-func (d *process) withoutMissingIPv6(addrs []string) []string {
+// withoutMissingIPv6 leaves [::1] out where the host has no IPv6, which ipv6 says: it stands beside 127.0.0.1 in
+// every configuration that nobody has changed. Any other address that somebody wrote down must exist.
+func withoutMissingIPv6(addrs []string, ipv6 func() error) (left []string, missing error) {
+	loopback6 := func(a string) bool { return strings.HasPrefix(a, "[::1]:") }
+	if !slices.ContainsFunc(addrs, loopback6) || !slices.ContainsFunc(addrs, func(a string) bool { return !loopback6(a) }) {
+		return addrs, nil
+	}
+	if missing = ipv6(); missing == nil {
+		return addrs, nil
+	}
+	return slices.DeleteFunc(slices.Clone(addrs), loopback6), missing
+}
+
+// hasIPv6 returns an error if the host has no IPv6 loopback.
+func hasIPv6() error {
 	l, err := net.Listen("tcp", "[::1]:0")
 	if err == nil {
-		l.Close()
-		return addrs
+		err = l.Close()
 	}
-	d.log.Info("this host has no IPv6 loopback", zap.Error(err))
-	return slices.DeleteFunc(slices.Clone(addrs), func(a string) bool { return strings.HasPrefix(a, "[::1]:") })
+	return err
 }
 
 // open starts what stands around the server: the admin port and the watchdog.

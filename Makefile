@@ -12,7 +12,8 @@ export CGO_ENABLED := 0
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # Rooms with goroutines and locks: they are tested a second time under the race detector.
-RACE_ROOMS := ./quorum ./quorum/client ./quorum/replica/... ./quorum/serve/... ./quorum/stats/... ./quorum/peer/... ./daemon/...
+RACE_ROOMS := ./quorum ./quorum/client ./quorum/replica/... ./quorum/serve/... ./quorum/stats/... ./quorum/peer/... ./daemon/... \
+	./firewall/keeper ./firewall/nft ./firewall/e2e
 
 # ZooKeeper 3.9, with which the tests exchange files; packaging/setup.sh fetches it.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zkd-tests
@@ -53,7 +54,7 @@ setup:
 	@packaging/setup.sh
 
 lint: ## formatting, vet, staticcheck
-	@unformatted=$$(gofmt -l cmd daemon quorum); test -z "$$unformatted" || { echo "gofmt is needed by:" $$unformatted; exit 1; }
+	@unformatted=$$(gofmt -l cmd daemon firewall packaging quorum); test -z "$$unformatted" || { echo "gofmt is needed by:" $$unformatted; exit 1; }
 	$(GO) vet -tags java ./...
 	$(GO) tool staticcheck -tags java ./...
 

@@ -21,6 +21,7 @@ import (
 
 	"zkd/daemon/config"
 	"zkd/daemon/sd"
+	"zkd/daemon/socket"
 	"zkd/firewall"
 	"zkd/firewall/keeper"
 	"zkd/quorum"
@@ -34,14 +35,15 @@ import (
 
 // fakeMember is a server that does what a test tells it.
 type fakeMember struct {
-	mu      sync.Mutex
-	st      quorum.Status
-	n       stats.Server
-	done    chan struct{}
-	err     error
-	stopErr error
-	stopped bool
-	stop    func(ctx context.Context) error
+	socket.Source // nil: nobody comes to the socket of these tests
+	mu            sync.Mutex
+	st            quorum.Status
+	n             stats.Server
+	done          chan struct{}
+	err           error
+	stopErr       error
+	stopped       bool
+	stop          func(ctx context.Context) error
 }
 
 func newMember() *fakeMember {

@@ -10,6 +10,7 @@ import (
 
 	"zkd/daemon/config"
 	"zkd/daemon/sd"
+	"zkd/daemon/socket"
 	"zkd/firewall/keeper"
 	"zkd/quorum"
 	"zkd/quorum/stats"
@@ -21,6 +22,7 @@ type Member interface {
 	Stats() *stats.Server
 	WatchSummary() (conns, paths, watches int)
 	FourLetter(word string) (answer string, ok bool)
+	socket.Source
 	// Stop closes the client port, syncs the log and returns when nothing is left running, or with
 	// an error when ctx ends first.
 	Stop(ctx context.Context) error

@@ -17,7 +17,6 @@ import (
 	"zkd/daemon/admin"
 	"zkd/daemon/config"
 	"zkd/daemon/metrics"
-	"zkd/daemon/probe"
 	"zkd/daemon/sd"
 	"zkd/quorum"
 )
@@ -214,32 +213,15 @@ func hasIPv6() error {
 	return err
 }
 
-// open starts what stands around the server: the admin port and the watchdog.
+// open starts what stands around the server: the ways in for operators, and the watchdog.
 func (d *process) open(ctx context.Context, rooms *sync.WaitGroup, member Member) error {
-	b := d.deps.Build
 	watchdog := sd.WatchdogInterval()
 	stuckAfter := watchdog
 	if stuckAfter == 0 {
 		stuckAfter = admin.DefaultStuckAfter
 	}
-	if d.cfg.Admin.Enabled {
-		logDir := d.cfg.LogDir
-		if logDir == "" {
-			logDir = d.cfg.DataDir
-		}
-		port := admin.New(admin.Options{
-			Source: member, Asker: new(probe.Members), Firewall: d.guard.status,
-			Info: admin.Info{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion,
-				DataDir: d.cfg.DataDir, LogDir: logDir, Notify: d.deps.Notifier.Enabled(), Watchdog: watchdog > 0},
-			Addrs: d.cfg.Admin.Listen, Names: d.cfg.Admin.HostNames,
-			Metrics:   metrics.Handler(member, metrics.Build{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion}, &d.counts),
-			Listening: &d.counts.AdminListening, StuckAfter: stuckAfter, Logger: d.log.Named("admin"),
-		})
-		if err := port.Open(ctx); err != nil && d.cfg.Admin.Required {
-			port.Close()
-			return err
-		}
-		rooms.Go(func() { port.Run(ctx) })
+	if err := d.openForOperators(ctx, rooms, member, watchdog, stuckAfter); err != nil {
+		return err
 	}
 	rooms.Go(func() {
 		d.deps.Notifier.Watchdog(ctx, watchdog,

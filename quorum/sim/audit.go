@@ -2,10 +2,12 @@ package sim
 
 import (
 	"math"
+	"slices"
 
 	"zkd/quorum/election"
 	"zkd/quorum/replica"
 	"zkd/quorum/stats"
+	"zkd/quorum/tree"
 	"zkd/quorum/zk"
 )
 
@@ -27,6 +29,15 @@ func (w *World) audit() {
 		if s.observer {
 			continue
 		}
+		if s.java != nil {
+			current, last, t, err := s.javaSurvivor()
+			if err != nil {
+				w.fail("audit: server %d (Java): %v", s.id, err)
+				return
+			}
+			all = append(all, survivor{s.id, current, last, w.checks.lacks(t, math.MaxInt64)})
+			continue
+		}
 		disk := s.disk.CrashClone(w.rng.Uint64())
 		cfg := w.config4(&life{s: s, w: w, stats: new(stats.Server)}, disk)
 		cfg.Peers, cfg.Logger = nobody{}, nil
@@ -43,7 +54,7 @@ func (w *World) audit() {
 			w.fail("audit: server %d: acceptedEpoch %d, currentEpoch %d, log ends at %v", s.id, f.Accepted, f.Current, f.Logged)
 		}
 		lacks := ""
-		m.Read(func(v *replica.View) { lacks = w.checks.lacks(v, math.MaxInt64) })
+		m.Read(func(v *replica.View) { lacks = w.checks.lacks(v.Tree(), math.MaxInt64) })
 		all = append(all, survivor{s.id, f.Current, f.Logged, lacks})
 		m.Close()
 	}
@@ -74,6 +85,18 @@ func (w *World) audit() {
 			return
 		}
 	}
+}
+
+// javaSurvivor returns what a loss of power would leave of a Java server.
+func (s *server) javaSurvivor() (current zk.Epoch, last zk.Zxid, t *tree.Tree, err error) {
+	d := *s.java
+	if s.life != nil && s.release.careless() {
+		if j, ok := s.life.m.(*java); ok {
+			d.log = slices.Concat(d.log, j.queued)
+		}
+	}
+	t, err = d.load()
+	return max(d.current, d.last().Epoch()), d.last(), t, err
 }
 
 // nobody is the network of a server that is only looked at.

@@ -211,7 +211,7 @@ func (l *life) logZombies() {
 	zombies := l.bugs.zombies
 	l.bugs.zombies = nil
 	for i := range zombies {
-		l.m.LogBesides(zombies[i].Zxid, zombies[i].Data)
+		l.replica().LogBesides(zombies[i].Zxid, zombies[i].Data)
 	}
 }
 
@@ -234,7 +234,7 @@ func (l *life) writeEpoch(e zk.Epoch) {
 func (l *life) job() {
 	l.jobDue = false
 	if l.w.o.Bug == Bug3642 {
-		l.m.SkipJob()
+		l.replica().SkipJob()
 		return
 	}
 	l.m.Job()

@@ -47,6 +47,7 @@ type wish struct {
 type clientConn struct {
 	c     *client
 	l     *life
+	m     *replica.Manual // of l
 	term  replica.Term
 	ready bool // the session is attached
 	over  bool // the client has given it up, or the server
@@ -73,11 +74,11 @@ func (c *client) act() {
 
 // usable reports whether a server serves, and has all that the client has seen.
 func (c *client) usable(l *life) bool {
-	if l == nil || l.m == nil || l.paused > c.w.now || l.m.Serving() == 0 {
+	if l == nil || l.m == nil || l.replica() == nil || l.paused > c.w.now || l.m.Serving() == 0 {
 		return false
 	}
 	ok := false
-	l.m.Read(func(v *replica.View) { ok = v.Zxid() >= c.seen })
+	l.replica().Read(func(v *replica.View) { ok = v.Zxid() >= c.seen })
 	return ok
 }
 
@@ -86,7 +87,8 @@ func (c *client) connect(l *life) {
 	if !c.usable(l) {
 		return
 	}
-	k := &clientConn{c: c, l: l, term: l.m.Serving(), heard: l.m.NowMillis(), watching: -1, older: c.conn}
+	m := l.replica()
+	k := &clientConn{c: c, l: l, m: m, term: m.Serving(), heard: m.NowMillis(), watching: -1, older: c.conn}
 	if c.conn != nil {
 		c.conn.left = true
 	}
@@ -101,7 +103,7 @@ func (c *client) connect(l *life) {
 		req.Kind, req.Op = replica.Attach, 0
 	}
 	k.queue = append(k.queue, wish{op: req.Op})
-	l.m.Submit([]replica.Request{req})
+	m.Submit([]replica.Request{req})
 	l.settle()
 }
 
@@ -118,7 +120,7 @@ func (c *client) once() {
 	case k.l.paused > w.now:
 		return
 	}
-	k.heard = k.l.m.NowMillis()
+	k.heard = k.m.NowMillis()
 	if !k.ready {
 		if w.chance(50) { // the answer takes too long
 			k.giveUp()
@@ -219,7 +221,7 @@ func (k *clientConn) submit(want wish, kind replica.Kind, body []byte) {
 	if k.over || k.l.dead {
 		return
 	}
-	k.l.m.Submit([]replica.Request{{
+	k.m.Submit([]replica.Request{{
 		Request: prep.Request{Session: k.c.session, Cxid: want.cxid, Op: want.op, Body: body},
 		Kind:    kind, Origin: k, Term: k.term,
 	}})
@@ -232,7 +234,7 @@ func (k *clientConn) giveUp() {
 		k.c.conn = nil
 	}
 	if !k.l.dead {
-		k.l.m.DropWatcher(k)
+		k.m.DropWatcher(k)
 	}
 }
 
@@ -342,10 +344,10 @@ func (k *clientConn) Notify(n *replica.Notice) bool {
 // read looks at the register, as the server has it.
 func (k *clientConn) read() {
 	now := k.l.s.clock.at(k.c.w.now)
-	if k.over || k.l.dead || !k.l.m.Fresh(now) || len(k.queue) > 0 {
+	if k.over || k.l.dead || !k.m.Fresh(now) || len(k.queue) > 0 {
 		return // the server would wait
 	}
-	k.l.m.Read(func(v *replica.View) {
+	k.m.Read(func(v *replica.View) {
 		if v.Term() == k.term {
 			k.c.w.checks.read(k, v)
 		}
@@ -357,7 +359,7 @@ func (k *clientConn) watch() {
 	if k.over || k.l.dead || k.watching >= 0 {
 		return
 	}
-	k.l.m.Read(func(v *replica.View) {
+	k.m.Read(func(v *replica.View) {
 		if v.Term() != k.term {
 			return
 		}

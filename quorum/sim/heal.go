@@ -53,7 +53,7 @@ func (w *World) heal() {
 	}
 	if w.failure == "" {
 		w.holdAll()
-		w.servers[0].life.m.Read(w.checks.inOrder)
+		w.servers[0].life.m.withTree(w.checks.inOrder)
 	}
 }
 

@@ -68,10 +68,12 @@ type end struct {
 type item struct {
 	packet proto.QuorumPacket
 	stream func(io.Writer) error // not written yet
-	raw    []byte                // a stream that was
-	cut    bool                  // raw is not whole: the end comes within
-	fin    bool                  // the end
-	at     time.Duration
+	// snapshot says that the stream is one, and not a part of the log.
+	snapshot bool
+	raw      []byte // a stream that was
+	cut      bool   // raw is not whole: the end comes within
+	fin      bool   // the end
+	at       time.Duration
 }
 
 func (i *item) isPacket() bool { return i.stream == nil && i.raw == nil && !i.fin }
@@ -136,7 +138,7 @@ func (e *end) Stream(write func(io.Writer) error) bool {
 	if e.over() || e.vanished {
 		return false
 	}
-	e.unflushed = append(e.unflushed, item{stream: write})
+	e.unflushed = append(e.unflushed, item{stream: write, snapshot: e.lastSent == proto.PacketSnap})
 	return true
 }
 
@@ -212,7 +214,7 @@ func (p *pipe) pump() {
 		i := p.waiting[0]
 		if i.stream != nil {
 			p.streaming = true
-			p.from.l.later(w.between(0, w.temper.streamLatency), func() { p.write(i.stream) })
+			p.from.l.later(w.between(0, w.temper.streamLatency), func() { p.write(i) })
 			break
 		}
 		p.waiting = p.waiting[1:]
@@ -226,13 +228,13 @@ func (p *pipe) pump() {
 }
 
 // write lets a stream be written, as the goroutine of a link does.
-func (p *pipe) write(stream func(io.Writer) error) {
+func (p *pipe) write(i item) {
 	e := p.from
 	if e.over() || p.closed {
 		return
 	}
 	var b bytes.Buffer
-	if err := stream(&b); err != nil {
+	if err := i.stream(&b); err != nil {
 		if !e.over() {
 			e.vanish()
 			e.down(err)
@@ -245,7 +247,7 @@ func (p *pipe) write(stream func(io.Writer) error) {
 	p.streaming = false
 	p.waiting = p.waiting[1:]
 	e.sent += int64(b.Len())
-	if e.lastSent != proto.PacketSnap {
+	if !i.snapshot {
 		e.streamedTxns = true
 		e.l.w.checks.streamed(e, b.Bytes())
 	}

@@ -257,7 +257,7 @@ func (w *World) cutOff(ids ...int) {
 func (w *World) holdAll() {
 	for _, s := range w.servers {
 		if w.failure == "" {
-			w.checks.holdsIn(s.life)
+			w.checks.holdsAll(s.life)
 		}
 	}
 }

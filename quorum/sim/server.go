@@ -30,6 +30,10 @@ type server struct {
 	broken   bool          // writes and syncs fail
 	full     bool          // there is little room
 	stalled  time.Duration // until then syncs do not return
+
+	// Of a server that is a model of a Java one.
+	java    *javaDisk // nil otherwise
+	release Release
 }
 
 // clock runs at a speed of its own.
@@ -56,7 +60,7 @@ type life struct {
 	s     *server
 	w     *World
 	n     int // of the server's lives
-	m     *replica.Manual
+	m     process
 	stats *stats.Server
 	dead  bool
 	// faulted says that its disk told it an error, syncing that it waits for its log.
@@ -64,9 +68,7 @@ type life struct {
 	// paused says until when the process stands still.
 	paused time.Duration
 
-	port  *port
-	up    *end
-	conns []*conn
+	port *port
 
 	bugs bugState
 
@@ -86,6 +88,16 @@ func (s *server) start() {
 	l := &life{s: s, w: s.w, n: s.lives, stats: new(stats.Server)}
 	s.life = l
 	s.w.trace("%v starts", l)
+	if s.java != nil {
+		m, err := startJava(l)
+		if err != nil {
+			s.w.fail("server %d (Java) cannot start: %v", s.id, err)
+			return
+		}
+		l.m = m
+		l.begin()
+		return
+	}
 	if s.w.o.Bug == Bug1549 && s.w.chance(2) {
 		s.w.dirty(s)
 	}
@@ -103,13 +115,18 @@ func (s *server) start() {
 		s.w.fail("server %d cannot start: %v", s.id, err)
 		return
 	}
-	l.m = m
+	l.m = ours{m}
 	if s.w.o.Bug == Bug2845 {
 		m.KeepTree()
 	}
-	s.w.checks.started(l)
-	s.w.net.started(l)
-	l.every(tick/2, m.HalfTick)
+	s.w.checks.started(l, m)
+	l.begin()
+}
+
+// begin lets a process that has started run.
+func (l *life) begin() {
+	l.w.net.started(l)
+	l.every(tick/2, l.m.HalfTick)
 	l.electionTicks()
 	l.settle()
 }
@@ -277,6 +294,9 @@ func (l *life) die(why string) {
 	}
 	l.w.trace("%v crashes: %s", l, why)
 	l.w.counts["crashes"]++
+	if j, ok := l.m.(*java); ok {
+		j.crash()
+	}
 	l.s.disk = l.s.disk.CrashClone(l.w.rng.Uint64())
 	l.end()
 	l.s.restartLater()

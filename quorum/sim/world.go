@@ -21,6 +21,10 @@ type Options struct {
 	Voters, Observers int
 	// Bug is a known bug to be had by the ensemble, so that the checks can be checked.
 	Bug Bug
+	// Java are the releases of which the first voters are models; the others are servers of ours.
+	Java []Release
+	// JavaLeads says that a model is the one that is mostly elected.
+	JavaLeads bool
 }
 
 // tick is the tickTime of the simulated ensemble, and its limits in ticks.
@@ -117,6 +121,13 @@ func newWorld(o Options) (*World, error) {
 	}
 	if err := w.populate(voters, observers); err != nil {
 		return nil, err
+	}
+	for i, v := range o.Java {
+		s := w.servers[i]
+		if o.JavaLeads {
+			s = w.servers[voters-1-i] // the highest id is elected among equals
+		}
+		s.java, s.release = new(javaDisk), v
 	}
 	w.temper.slow = w.servers[w.rng.IntN(len(w.servers))].id
 	for _, s := range w.servers {

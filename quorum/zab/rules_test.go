@@ -228,9 +228,9 @@ func TestR8SyncDoesNotUndoWhatTheVoterAcknowledged(t *testing.T) {
 	}
 	t.Run("by a snapshot", func(t *testing.T) {
 		s := slowLeader()
-		s.expect("recv 4 ACKEPOCH 0", "send [4]: SNAP 0x400000002", "stream to 4: snapshot at 0x400000002")
+		s.expect("recv 4 ACKEPOCH 0", "send [4]: SNAP 0x500000000", "stream to 4: snapshot at 0x500000000")
 		s.expect("streamed 4")
-		s.expect("synced 0x500000001", "apply 0x500000001", "stream to 4: txns above 0x400000002 to 0x500000001")
+		s.expect("synced 0x500000001", "apply 0x500000001", "stream to 4: txns above 0x500000000 to 0x500000001")
 		s.expect("streamed 4")
 		s.expect("synced 0x500000002", "apply 0x500000002", "stream to 4: txns above 0x500000001 to 0x500000002")
 		s.expect("streamed 4", "send [4]: NEWLEADER 0x500000000")

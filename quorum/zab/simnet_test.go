@@ -354,7 +354,7 @@ func (w *world) arrive(k *simLink, q *[]item, to *node) {
 		to.step(LinkDown{k.id})
 	case to.staging != nil:
 		to.staging.base, to.staging.log = it.snapshot, nil
-		to.events = append(to.events, SyncReady{endOf(it.snapshot)})
+		to.events = append(to.events, SyncReady{max(endOf(it.snapshot), epochStart(to.staging.at))})
 	}
 }
 

@@ -72,6 +72,7 @@ type write struct {
 // staging is a new state that is being built beside the old.
 type staging struct {
 	mode      SyncMode
+	at        zk.Zxid // what the leader calls the end of its snapshot
 	base, log []entry
 }
 
@@ -253,7 +254,7 @@ func (n *node) actLeader(a Action) {
 		}
 		n.events = append(n.events, Streamed{a.Link})
 	case StreamSnapshot:
-		if endOf(n.applied) != a.At {
+		if end := endOf(n.applied); end != a.At && (a.At.Counter() != 0 || end > a.At) {
 			n.w.fail("server %d is to send a snapshot at %v, its tree is at %v", n.id, a.At, endOf(n.applied))
 		}
 		n.link(a.Link).sendSnapshot(n, n.applied)
@@ -277,7 +278,7 @@ func (n *node) link(id LinkID) *simLink {
 func (n *node) actSync(a Action) {
 	switch a := a.(type) {
 	case BeginSync:
-		n.staging = &staging{mode: a.Mode, base: n.disk.base, log: n.disk.log}
+		n.staging = &staging{mode: a.Mode, at: a.At, base: n.disk.base, log: n.disk.log}
 		if n.memory != nil {
 			n.staging.base, n.staging.log = nil, n.memory
 		}
@@ -291,6 +292,14 @@ func (n *node) actSync(a Action) {
 	case AbandonSync:
 		n.staging = nil
 	}
+}
+
+// epochStart returns z if it is epoch<<32, which no txn has.
+func epochStart(z zk.Zxid) zk.Zxid {
+	if z.Counter() == 0 {
+		return z
+	}
+	return 0
 }
 
 // truncate cuts what is staged, exactly or not at all.

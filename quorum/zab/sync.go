@@ -46,6 +46,8 @@ type plan struct {
 //	of this epoch, up to what is committed         DIFF from there
 //	of this epoch, proposed but not committed      TRUNC to what is committed; if nothing is yet: SNAP
 //	of this epoch, never proposed                  SNAP
+//	above all that there is here, before the       TRUNC to the end of it
+//	leader is established
 //	older, in this history                         DIFF from there
 //	older, e<<32, in or between or above records   DIFF from the record before: it names the history that
 //	                                               leader e was established with, and no other txn
@@ -53,11 +55,18 @@ type plan struct {
 //	same epoch before it is
 //	else: foreign, later, below what can be proved SNAP
 //
-// TRUNC stays within one epoch and goes to a record only, not to the floor: a server that has the
-// floor from a snapshot has no record to cut at, and its like may not either (R11). An observer holds
-// nothing that was not committed, so one that would need TRUNC holds something foreign.
+// TRUNC stays within one epoch, but for that one case, and goes to a record only, not to the floor: a
+// server that has the floor from a snapshot has no record to cut at, and its like may not either (R11). An
+// observer holds nothing that was not committed, so one that would need TRUNC holds something foreign.
+//
+// A Java learner keeps its log beside a snapshot, and when it starts it replays what lies above that. So
+// no SNAP may end below what the learner has: one of an established leader ends at epoch<<32 at least.
+// Before that the zxid would name what may never be, and TRUNC it is, as a Java leader does it.
 func (l *Leader) planSync(last zk.Zxid, observer bool) plan {
 	snap := plan{Snap, l.delivered}
+	if l.phase == active {
+		snap.at = max(snap.at, l.newLeaderZxid())
+	}
 	if last <= 0 {
 		return snap
 	}
@@ -78,6 +87,9 @@ func (l *Leader) planSync(last zk.Zxid, observer bool) plan {
 		return snap
 	}
 	at, record, ok := l.cfg.History.Locate(min(last, l.delivered))
+	if last > l.delivered && last.Counter() > 0 && l.phase != active && ok && record && at.Counter() > 0 && !observer {
+		return plan{Trunc, at}
+	}
 	switch {
 	case !ok:
 		return snap

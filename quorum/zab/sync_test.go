@@ -55,6 +55,17 @@ func TestSyncDecision(t *testing.T) {
 			last: z(7, 0), proposed: z(7, 0), durable: z(6, 3), delivered: z(6, 3), tally: newTally(zk.NewView(1, 2, 3), 7),
 		}
 	}
+	laggard := func() *Leader { // others, of which it knows nothing, had an epoch 6
+		l := elected()
+		l.cfg.History = fakeHistory{history.floor, history.records[:4]}
+		l.durable, l.delivered = z(5, 2), z(5, 2)
+		return l
+	}
+	early := func() *Leader { // established, and nothing proposed yet
+		l := laggard()
+		l.phase = active
+		return l
+	}
 	empty := func() *Leader {
 		return &Leader{cfg: LeaderConfig{History: fakeHistory{}}, phase: gatherSynced, epoch: 1, last: z(1, 0), proposed: z(1, 0), tally: newTally(zk.NewView(1, 2, 3), 1)}
 	}
@@ -77,9 +88,14 @@ func TestSyncDecision(t *testing.T) {
 		"an observer with what is not committed is foreign":        {established, z(7, 6), true, plan{Snap, z(7, 3)}},
 		"of this epoch before anything was proposed":               {elected, z(7, 1), false, plan{Snap, z(6, 3)}},
 
-		"row 3: a tail of the leader's last epoch that was never committed":   {elected, z(6, 9), false, plan{Trunc, z(6, 3)}},
-		"row 3 differs: Java would send TRUNC across epochs":                  {elected, z(8, 1), false, plan{Snap, z(6, 3)}},
-		"row 3 differs: a tail of an epoch in which nothing was committed":    {elected, z(4, 2), false, plan{Snap, z(6, 3)}},
+		"row 3: a tail of the leader's last epoch that was never committed": {elected, z(6, 9), false, plan{Trunc, z(6, 3)}},
+		"row 3 differs: Java would send TRUNC across epochs":                {elected, z(8, 1), false, plan{Snap, z(6, 3)}},
+		"row 3 differs: a tail of an epoch in which nothing was committed":  {elected, z(4, 2), false, plan{Snap, z(6, 3)}},
+		"row 3, before the leader is established: a tail of a later epoch, which a Java learner would keep beside a snapshot": {
+			laggard, z(6, 4), false, plan{Trunc, z(5, 2)}},
+		"the same of an observer":                                             {laggard, z(6, 4), true, plan{Snap, z(5, 2)}},
+		"the same, with nothing to cut at":                                    {empty, z(1, 0) - 1, false, plan{Snap, 0}},
+		"once it is established, a snapshot ends above all earlier epochs":    {early, z(6, 4), false, plan{Snap, z(7, 0)}},
 		"row 3: a tail of an older epoch is cut where the two part":           {elected, z(5, 9), false, plan{Trunc, z(5, 2)}},
 		"an observer with a tail is foreign":                                  {elected, z(5, 9), true, plan{Snap, z(6, 3)}},
 		"a learner within the log":                                            {established, z(5, 1), false, plan{Diff, z(5, 1)}},

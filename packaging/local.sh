@@ -7,7 +7,8 @@
 #	zkd.toml  its configuration, written anew at each start     data  its data directory
 #	log       its log, log.old the one before                   pid   its process
 #
-# Starting what runs already only shows it.
+# Starting what runs already only shows it. Every port is on loopback, for which zkd makes no firewall rules: the
+# host is left as it is, also by root.
 set -eu
 
 cd "$(dirname "$0")/.."

@@ -64,15 +64,20 @@ func (c *Config) settleID(read ReadFile, host Host, rep *report) {
 	case c.given("id") || len(c.Servers) < 2:
 		rep.notice(Warning, Source{File: file}, "", "cannot be read, so that its number is not compared with the id: %v", err)
 	default:
-		rep.breakKey("id")
-		rep.errorf(Source{File: file}, "let the user that runs zkd read it", "cannot be read: %v", err)
+		found, _ := host.servers(c.Servers, host.Lookup)
+		if len(found) != 1 {
+			rep.breakKey("id")
+			rep.errorf(Source{File: file}, "let the user that runs zkd read it", "cannot be read: %v", err)
+			return
+		}
+		rep.notice(Warning, Source{File: file}, "", "cannot be read, so that its number is not compared with that of the server with an address of this host: %v", err)
+		c.takeID(found[0])
 		return
 	}
 	switch {
 	case c.given("id"):
 	case len(c.Servers) == 1:
-		c.ID = c.Servers[0].ID
-		c.setSource("id", c.sources[serverKey(c.ID)])
+		c.takeID(c.Servers[0])
 	case len(c.Servers) > 1 && !rep.broken["id"]:
 		c.idByAddress(file, host, rep)
 	}
@@ -82,8 +87,7 @@ func (c *Config) settleID(read ReadFile, host Host, rep *report) {
 func (c *Config) idByAddress(file string, host Host, rep *report) {
 	found, _ := host.servers(c.Servers, host.Lookup)
 	if len(found) == 1 {
-		c.ID = found[0].ID
-		c.setSource("id", c.sources[serverKey(c.ID)])
+		c.takeID(found[0])
 		return
 	}
 	why := "none of them has an address of this host"
@@ -96,6 +100,11 @@ func (c *Config) idByAddress(file string, host Host, rep *report) {
 	rep.breakKey("id")
 	rep.errorf(Source{File: c.sources[serverKey(c.Servers[0].ID)].File, Key: "id"}, fmt.Sprintf("write id = N into the configuration, or N into %s", file),
 		"there are %d servers, and %s", len(c.Servers), why)
+}
+
+func (c *Config) takeID(s Server) {
+	c.ID = s.ID
+	c.setSource("id", c.sources[serverKey(s.ID)])
 }
 
 // compareAddress reports an id that is another than that of the only server with an address of this host.

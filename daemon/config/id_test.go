@@ -89,6 +89,8 @@ func TestServerIDByAddress(t *testing.T) {
 		"myid disagrees":                        {text: three, myid: "3", own: "10.0.0.1", err: "/var/lib/zkd/myid:1: myid = 3: /var/lib/zkd/myid says 3, and 10.0.0.1 of server 1 is"},
 		"the key says one of two that are here": {text: "id = 2\n" + three, own: "10.0.0.1 10.0.0.2", want: 2},
 		"the key is no member":                  {text: "id = 9\n" + three, own: "10.0.0.1", err: "this server has id 9"},
+		"myid may not be read":                  {text: three, myid: "!", own: "10.0.0.2", lookups: "zk3", want: 2},
+		"nor does an address say it":            {text: three, myid: "!", own: "192.0.2.1", lookups: "zk3", err: "/var/lib/zkd/myid: cannot be read"},
 		"a mapped address":                      {text: "[servers]\n1 = \"a\"\n2 = \"[::ffff:10.0.0.2]\"\n", own: "10.0.0.2", lookups: "a", want: 2},
 	}
 	for name, tc := range tests {
@@ -102,8 +104,11 @@ func TestServerIDByAddress(t *testing.T) {
 				host.Addresses = append(host.Addresses, netip.MustParseAddr(a))
 			}
 			c, _, err := host.Parse("zkd.toml", []byte(tc.text), func(string) ([]byte, error) {
-				if tc.myid == "" {
+				switch tc.myid {
+				case "":
 					return nil, fs.ErrNotExist
+				case "!":
+					return nil, fs.ErrPermission
 				}
 				return []byte(tc.myid), nil
 			})

@@ -80,11 +80,15 @@ func newAddAuth(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var secret []byte
+			secret := ""
 			if len(args) == 2 {
-				secret = []byte(args[1])
+				secret = args[1]
 			}
-			return c.AddAuth(ctx, args[0], secret)
+			if err := c.AddAuth(ctx, args[0], []byte(secret)); err != nil {
+				return err
+			}
+			a.conn.added = append(a.conn.added, args[0]+":"+secret)
+			return nil
 		})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,7 +21,8 @@ type connection struct {
 	configFile     string
 	timeout        time.Duration
 	sessionTimeout time.Duration
-	auths          []string // scheme:auth
+	auths          []string // scheme:auth, of --auth
+	added          []string // those of addauth, for the session after an expiry; not for other servers
 	stderr         io.Writer
 	closed         bool // by the command close
 
@@ -60,9 +62,10 @@ func (c *connection) open(ctx context.Context) (*client.Client, error) {
 	if err := fresh.Connect(ctx); err != nil {
 		return nil, err
 	}
-	for _, auth := range c.auths {
+	for _, auth := range slices.Concat(c.auths, c.added) {
 		scheme, secret, _ := strings.Cut(auth, ":")
 		if err := fresh.AddAuth(ctx, scheme, []byte(secret)); err != nil {
+			c.close() // no command must run as somebody else than it was meant to
 			return nil, err
 		}
 	}

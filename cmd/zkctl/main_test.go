@@ -15,6 +15,12 @@ import (
 // serve starts a server in this process and returns its address.
 func serve(t *testing.T) string {
 	t.Helper()
+	return startServer(t).ClientAddrs()[0]
+}
+
+// startServer is serve for who wants more of the server than its address.
+func startServer(t *testing.T) *quorum.Server {
+	t.Helper()
 	cfg := quorum.DefaultConfig()
 	cfg.DataDir, cfg.ClientAddrs, cfg.PreallocBytes = t.TempDir(), []string{"127.0.0.1:0"}, 1<<20
 	cfg.ExtendedTypes, cfg.EnforceQuota, cfg.MaxConnsPerIP = true, true, 0
@@ -27,7 +33,7 @@ func serve(t *testing.T) string {
 			t.Error(err)
 		}
 	})
-	return s.ClientAddrs()[0]
+	return s
 }
 
 // user runs command lines against a server.

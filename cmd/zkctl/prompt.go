@@ -196,7 +196,7 @@ func (p *prompt) connect(ctx context.Context, args []string) error {
 	conn := p.a.conn
 	conn.close()
 	conn.servers = strings.Split(args[0], ",")
-	conn.closed = false
+	conn.closed, conn.added = false, nil
 	_, err := conn.open(ctx)
 	return err
 }

@@ -49,3 +49,41 @@ func TestThePromptOutlivesARestart(t *testing.T) {
 		t.Errorf("exit code %d, %s", code, errs)
 	}
 }
+
+// An expired session is followed by another with the same identities, which is said.
+func TestAnExpiredSessionIsReplaced(t *testing.T) {
+	s := startServer(t)
+	u := user{t, s.ClientAddrs()[0], ""}
+	expire := func() {
+		t.Helper()
+		sessions := s.Sessions()
+		if len(sessions) != 1 {
+			t.Fatalf("%d sessions", len(sessions))
+		}
+		if err := s.CloseSession(sessions[0].ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stdin, keyboard := io.Pipe()
+	out, errs, end := u.begin(stdin)
+	io.WriteString(keyboard, "addauth digest bob:secret\ncreate /mine x auth::cdrwa\ncreate -e /held\n")
+	out.await(t, `^Created /held$`)
+	expire()
+	out.await(t, `^WatchedEvent state:Expired type:None path:null zxid: -1$`)
+	io.WriteString(keyboard, "get /mine\nget /held\n")
+	errs.await(t, `^zkctl: the session expired, and its ephemerals and watches with it; this is a new one\nNode does not exist: /held$`)
+	out.await(t, `^x$`)
+	keyboard.Close()
+	if code := end(); code != exitNoNode {
+		t.Errorf("exit code %d", code)
+	}
+
+	u.ok("create", "/w")
+	out, errs, end = u.begin(nil, "watch", "/w")
+	errs.await(t, `^zkctl: watching /w$`)
+	expire()
+	errs.await(t, `(?s)the session expired: changes may have been missed\n.*watching /w$`)
+	u.ok("set", "/w", "y")
+	out.await(t, `^NodeDataChanged /w 0x`)
+	end()
+}

@@ -133,6 +133,7 @@ func (w *watcher) run(ctx context.Context, c *client.Client) error {
 				}
 			}
 		case <-ctx.Done():
+			_ = w.end(context.WithoutCancel(ctx), c) // what is told is the interrupt
 			return ctx.Err()
 		}
 	}

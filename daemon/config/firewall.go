@@ -167,3 +167,17 @@ func (c Config) OnLoopback() bool {
 	}
 	return true
 }
+
+// adviseMigration says what a zoo.cfg cannot: clients of ZooKeeper come from anywhere.
+func (c *Config) adviseMigration(rep *report) {
+	if anyBroken(rep, "client.listen") {
+		return
+	}
+	for _, l := range c.Client.Listen {
+		if host, _, wrong := splitHostPort(l); wrong == "" && !isLoopback(host) {
+			rep.notice(Info, c.sources["client.listen"], "name others in firewall.clients of a zkd.toml, or run with --firewall off",
+				"where zkd has a firewall, clients come from this host and from the subnets that it listens in")
+			return
+		}
+	}
+}

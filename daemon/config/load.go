@@ -40,7 +40,8 @@ func (h Host) Parse(name string, text []byte, read ReadFile) (Config, []Notice, 
 		read = func(name string) ([]byte, error) { return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist) }
 	}
 	cfg, rep := Default(), &report{}
-	if IsZooCfg(name, text) {
+	zoo := IsZooCfg(name, text)
+	if zoo {
 		readZooCfg(name, text, read, &cfg, rep)
 	} else {
 		readTOML(name, text, &cfg, rep)
@@ -48,6 +49,9 @@ func (h Host) Parse(name string, text []byte, read ReadFile) (Config, []Notice, 
 	cfg.settle(read, h, rep)
 	cfg.validate(rep)
 	cfg.advise(rep)
+	if zoo {
+		cfg.adviseMigration(rep)
+	}
 	notices, err := rep.result()
 	return cfg, notices, err
 }

@@ -234,7 +234,12 @@ func (c *Config) advise(rep *report) {
 	}
 	if c.Admin.Enabled {
 		for _, a := range c.Admin.Listen {
-			if host, _, wrong := splitHostPort(a); wrong == "" && !isLoopback(host) {
+			host, _, wrong := splitHostPort(a)
+			switch {
+			case wrong != "" || isLoopback(host):
+			case c.Firewall.Mode != "off" && len(c.Firewall.Admins) == 0:
+				warn("admin.listen", "name those hosts in firewall.admins", "%s can be reached from other hosts only where zkd has no firewall; the port knows no passwords", a)
+			default:
 				warn("admin.listen", "", "%s can be reached from other hosts; the port knows no passwords", a)
 			}
 		}

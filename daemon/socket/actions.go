@@ -211,9 +211,14 @@ func (s *Server) handOver(ctx context.Context, _ none) (HandedOver, error) {
 	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
 	defer cancel()
 	s.log(ctx, "an operator asks this server to hand over")
-	own := s.o.Source.Status().ID
+	st := s.o.Source.Status()
+	own := st.ID
 	leader, err := s.o.Source.HandOver(ctx)
 	switch {
+	case errors.Is(err, quorum.ErrNotLeading) && st.Ensemble == nil:
+		return HandedOver{}, refuse(http.StatusConflict, "this server stands alone: there is nobody to hand over to")
+	case errors.Is(err, quorum.ErrNotLeading) && st.Ensemble.Leader != 0:
+		return HandedOver{}, refuse(http.StatusConflict, fmt.Sprintf("%v: server %d does", err, st.Ensemble.Leader))
 	case errors.Is(err, quorum.ErrNotLeading), errors.Is(err, quorum.ErrNoSuccessor):
 		return HandedOver{}, refuse(http.StatusConflict, err.Error())
 	case err != nil:

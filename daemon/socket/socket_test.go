@@ -147,8 +147,12 @@ func TestWhatCannotBeDoneIsSaidInASentence(t *testing.T) {
 			func(c *Client) error { _, err := c.KillSessions(context.Background(), "1"); return err }, 503, "the server does not serve: it is Monday"},
 		"too many percent": {nil, func(c *Client) error { _, err := c.ShedConnections(context.Background(), 101); return err }, 400, "percent must be from 1 to 100"},
 		"no percent":       {nil, func(c *Client) error { _, err := c.ShedConnections(context.Background(), 0); return err }, 400, "percent must be from 1 to 100"},
-		"a follower": {func(f *fakeSource) { f.handOver = func() (zk.ServerID, error) { return 0, quorum.ErrNotLeading } },
-			func(c *Client) error { _, err := c.HandOver(context.Background()); return err }, 409, "this server does not lead"},
+		"a server alone": {func(f *fakeSource) { f.handOver = func() (zk.ServerID, error) { return 0, quorum.ErrNotLeading } },
+			func(c *Client) error { _, err := c.HandOver(context.Background()); return err }, 409, "this server stands alone: there is nobody to hand over to"},
+		"a follower": {func(f *fakeSource) {
+			f.st.Ensemble = &quorum.EnsembleStatus{Leader: 3}
+			f.handOver = func() (zk.ServerID, error) { return 0, quorum.ErrNotLeading }
+		}, func(c *Client) error { _, err := c.HandOver(context.Background()); return err }, 409, "this server does not lead: server 3 does"},
 		"a leader that leads again": {func(f *fakeSource) { f.handOver = func() (zk.ServerID, error) { return 1, nil } },
 			func(c *Client) error { _, err := c.HandOver(context.Background()); return err }, 409, "the others did not elect one of them in time: this server leads again"},
 		"no leader yet": {func(f *fakeSource) {

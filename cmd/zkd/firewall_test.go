@@ -7,13 +7,13 @@ import (
 
 // Rendering needs no capability, and says which name has no address.
 func TestFirewallRender(t *testing.T) {
-	file := write(t, "zkd.toml", "id = 1\ndata_dir = \"/data\"\nclient.listen = [\"192.0.2.1:2181\"]\n"+
-		"[servers]\n1 = \"192.0.2.1\"\n2 = \"192.0.2.2\"\n3 = \"no.such.host.invalid\"\n")
+	file := write(t, "zkd.toml", "id = 1\ndata_dir = \"/data\"\nclient.listen = [\"198.51.100.1:2181\"]\n"+
+		"[servers]\n1 = \"198.51.100.1\"\n2 = \"198.51.100.2\"\n3 = \"no.such.host.invalid\"\n")
 	code, stdout, stderr := zkd(t, "firewall", "render", "--config", file)
 	if code != 0 || !strings.Contains(stderr, "zkd: member 3: no.such.host.invalid: ") {
 		t.Errorf("exit code %d, stderr %s", code, stderr)
 	}
-	for _, part := range []string{"delete table inet zkd\n", "elements = { 2181, 2888, 3888, 8080 }", "elements = { 192.0.2.1-192.0.2.2 }",
+	for _, part := range []string{"delete table inet zkd\n", "elements = { 2181, 2888, 3888, 8080 }", "elements = { 198.51.100.1-198.51.100.2 }",
 		"iiftype loopback counter accept"} {
 		if !strings.Contains(stdout, part) {
 			t.Errorf("no %q in\n%s", part, stdout)

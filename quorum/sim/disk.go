@@ -19,8 +19,8 @@ func (w *World) diskOf(l *life) vfs.FS {
 			return nil
 		}
 		if l.s.broken {
-			switch op.Kind {
-			case vfs.OpSync, vfs.OpWrite, vfs.OpAllocate:
+			switch {
+			case op.Kind == vfs.OpSync, !l.s.syncsOnly && (op.Kind == vfs.OpWrite || op.Kind == vfs.OpAllocate):
 				l.faulted, w.checks.faulted[l.s.id] = true, true
 				return syscall.EIO
 			}

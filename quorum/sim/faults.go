@@ -23,7 +23,7 @@ func (w *World) fault() {
 		l.settle()
 		return
 	}
-	switch n := w.rng.IntN(20); {
+	switch n := w.rng.IntN(23); {
 	case n == 0 && s.observer && w.chance(3): // whose host is replaced
 		if l != nil {
 			l.die("and its disk is gone")
@@ -52,7 +52,7 @@ func (w *World) fault() {
 		w.breakLink()
 	case n < 16 && l != nil:
 		w.pause(l)
-	case n == 16 && w.temper.diskFaults:
+	case (n == 16 || n >= 20) && w.temper.diskFaults:
 		w.breakDisk(s)
 	case n == 18 && w.temper.diskFaults:
 		w.fill(s)
@@ -138,7 +138,7 @@ func (w *World) breakDisk(s *server) {
 		}
 	}
 	w.trace("the disk of server %d fails", s.id)
-	s.broken = true
+	s.broken, s.syncsOnly = true, w.chance(2)
 	w.after(w.between(10*time.Millisecond, 2*time.Second), func() {
 		w.trace("the disk of server %d works again", s.id)
 		s.broken = false

@@ -20,16 +20,17 @@ const dataDir = "/data/version-2"
 
 // server is a host: a disk, a clock, and the process that lives there or none.
 type server struct {
-	w        *World
-	id       zk.ServerID
-	observer bool
-	disk     *vfs.Mem
-	clock    clock
-	life     *life // nil while the process is down
-	lives    int
-	broken   bool          // writes and syncs fail
-	full     bool          // there is little room
-	stalled  time.Duration // until then syncs do not return
+	w         *World
+	id        zk.ServerID
+	observer  bool
+	disk      *vfs.Mem
+	clock     clock
+	life      *life // nil while the process is down
+	lives     int
+	broken    bool          // writes and syncs fail
+	syncsOnly bool          // if it is broken, only they fail
+	full      bool          // there is little room
+	stalled   time.Duration // until then syncs do not return
 
 	// Of a server that is a model of a Java one.
 	java    *javaDisk // nil otherwise

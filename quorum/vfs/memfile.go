@@ -63,7 +63,9 @@ func (n *memInode) writeAt(p []byte, offset int64) {
 	n.touch(offset, end)
 	if grow := end - int64(len(n.data)); grow > 0 {
 		n.data = append(n.data, make([]byte, grow)...)
-		n.sizeLost = false
+	}
+	if end > n.durableSize {
+		n.sizeLost = false // file systems set the size on the disk when the data beyond it have come there
 	}
 	copy(n.data[offset:], p)
 }

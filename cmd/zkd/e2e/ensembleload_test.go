@@ -35,7 +35,8 @@ const (
 // An ensembleLoad is clients at work below one znode, and what they were told.
 type ensembleLoad struct {
 	root    string
-	h       *history // of registers, and the order of all writes
+	random  *rand.Rand // for who strikes beside the load
+	h       *history   // of registers, and the order of all writes
 	queue   queueHistory
 	locks   lockHistory
 	clients []*sessionClient
@@ -56,7 +57,7 @@ type ensembleLoad struct {
 func startLoad(t testing.TB, e *ensemble, root string, barriers, mayRefuse bool, random *rand.Rand) *ensembleLoad {
 	t.Helper()
 	l := &ensembleLoad{
-		root: root, h: newHistory(time.Now(), 0), barriers: barriers, mayRefuse: mayRefuse, stop: make(chan struct{}),
+		root: root, random: random, h: newHistory(time.Now(), 0), barriers: barriers, mayRefuse: mayRefuse, stop: make(chan struct{}),
 		queue: newQueueHistory(),
 	}
 	var jobs []func(*sessionClient, int, *rand.Rand) error

@@ -3,6 +3,8 @@ package e2e
 import (
 	"fmt"
 	"math/rand/v2"
+	"path"
+	"slices"
 	"testing"
 	"time"
 )
@@ -17,6 +19,9 @@ type fault struct {
 	strike  func(t testing.TB, e *ensemble, l *ensembleLoad, leader, follower int)
 }
 
+// comeback is longer than most servers need to serve again.
+const comeback = time.Second
+
 // The faults that an ensemble must survive with a minority of its servers away, or with all of them.
 var faults = []fault{
 	{"a follower is killed", false, func(t testing.TB, e *ensemble, l *ensembleLoad, _, follower int) {
@@ -25,6 +30,24 @@ var faults = []fault{
 	}},
 	{"the leader is killed", false, func(t testing.TB, e *ensemble, l *ensembleLoad, leader, _ int) {
 		e.kill(t, leader)
+		l.awaitProgress(t)
+	}},
+	{"a follower is killed again and again as it comes back", false, func(t testing.TB, e *ensemble, l *ensembleLoad, _, follower int) {
+		e.kill(t, follower)
+		l.awaitProgress(t)
+		for range 4 { // at any moment of its start, of its synchronization, or of what comes then
+			e.launch(t, follower)
+			moment := time.NewTimer(time.Duration(l.random.Int64N(int64(comeback))))
+			<-moment.C
+			e.kill(t, follower)
+		}
+	}},
+	{"the leader is killed, and then the next", false, func(t testing.TB, e *ensemble, l *ensembleLoad, leader, _ int) {
+		e.kill(t, leader)
+		next := e.await(t, e.others(leader)...)
+		e.launch(t, leader)
+		e.kill(t, next)
+		e.await(t, e.others(next)...)
 		l.awaitProgress(t)
 	}},
 	{"all are killed", false, func(t testing.TB, e *ensemble, _ *ensembleLoad, _, _ int) {
@@ -143,6 +166,39 @@ func (r *ensembleRun) judge(t testing.TB, l *ensembleLoad) {
 	t.Helper()
 	l.finish(t)
 	l.checkHistory(t, r.checkTrees(t))
+	if !t.Failed() {
+		r.sweep(t, l.root)
+	}
+}
+
+// sweep deletes what a round has left: trees are compared often, and a soak takes long.
+func (r *ensembleRun) sweep(t testing.TB, root string) {
+	t.Helper()
+	c, err := newSessionClient(r.addrs(), ensembleSessionTimeout, r.random.Uint64())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.drop()
+	for _, parent := range []string{path.Join(root, "queue"), root} {
+		if err := c.sync(parent); err != nil {
+			t.Fatal(err)
+		}
+		names, _, err := c.children(parent, false)
+		for _, name := range names {
+			if err == nil {
+				err = c.delete(path.Join(parent, name), -1)
+			}
+		}
+		if err == nil {
+			err = c.delete(parent, -1)
+		}
+		if err != nil {
+			t.Fatalf("sweep %s: %v", parent, err)
+		}
+	}
+	if err := c.close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A zkd ensemble goes through all faults, one after the other.
@@ -194,15 +250,26 @@ func TestEnsembleOfFive(t *testing.T) {
 
 // With ZKD_SOAK, faults strike in random order as long as told. The name is one that make soak runs.
 func TestEnsembleKillLoop(t *testing.T) {
+	newEnsembleRun(t, repeat(3, selectedTarget(t))).soak(t)
+}
+
+// soak lets faults strike in random order as long as ZKD_SOAK says, and once without it.
+func (r *ensembleRun) soak(t *testing.T) {
 	soak := soakTime(t)
-	if soak == 0 {
-		soak = time.Nanosecond
-	}
-	r := newEnsembleRun(t, repeat(3, selectedTarget(t)))
-	for began := time.Now(); time.Since(began) < soak; {
+	for began := time.Now(); r.rounds == 0 || time.Since(began) < soak; {
 		f := faults[r.random.IntN(len(faults))]
 		if !t.Run(fmt.Sprintf("round %d, %s", r.rounds, f.name), func(t *testing.T) { r.round(t, f) }) {
 			return
 		}
 	}
+}
+
+// faultNamed returns one of faults.
+func faultNamed(t testing.TB, name string) fault {
+	t.Helper()
+	i := slices.IndexFunc(faults, func(f fault) bool { return f.name == name })
+	if i < 0 {
+		t.Fatalf("no fault %q", name)
+	}
+	return faults[i]
 }

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,8 +56,12 @@ func TestMixedEnsembles(t *testing.T) {
 					return
 				}
 			}
-			all := slices.IndexFunc(faults, func(f fault) bool { return f.name == "all are killed" })
-			t.Run(faults[all].name, func(t *testing.T) { r.round(t, faults[all]) })
+			for _, name := range []string{"all are killed", "the leader is cut off", "a follower stands still"} {
+				f := faultNamed(t, name)
+				if !t.Run(name, func(t *testing.T) { r.round(t, f) }) {
+					return
+				}
+			}
 		})
 	}
 }
@@ -89,4 +92,10 @@ func TestMigration(t *testing.T) {
 			}
 		})
 	}
+}
+
+// With ZKD_SOAK, faults strike an ensemble of five, of all kinds, as long as told.
+func TestMixedKillLoop(t *testing.T) {
+	zkd := selectedTarget(t)
+	newEnsembleRun(t, []target{zkd, apache386, zkd, apache39, zkd}).soak(t)
 }

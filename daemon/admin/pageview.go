@@ -70,7 +70,7 @@ func ensembleView(r Report) *page.Ensemble {
 		leads := m.ID == r.Ensemble.Leader
 		member := page.Member{ID: m.ID, Self: m.Self, Observer: m.Observer, Leader: leads, Role: m.Role,
 			Epoch: count(m.Epoch), Zxid: cmp.Or(m.Zxid, "?"), Lag: lagText(m.Lag, leads), Reach: reachOf(m)}
-		member.Level, member.State = stateOf(r, m, member.Lag)
+		member.Level, member.State = stateOf(r, m, strings.Replace(member.Lag, " behind", plural(m.Lag, " transaction")+" behind", 1))
 		for _, p := range []struct {
 			name string
 			PortReport
@@ -83,18 +83,24 @@ func ensembleView(r Report) *page.Ensemble {
 	return v
 }
 
-// lagText says by how much a member is behind; "" of a leader and where it is not known.
+// lagText says by how many transactions a member is behind; "" of a leader and where it is not known.
 func lagText(lag int64, leads bool) string {
 	switch {
 	case leads || lag < 0:
 		return ""
 	case lag == 0:
 		return "up to date"
-	case lag == 1:
-		return "1 transaction behind"
 	default:
-		return fmt.Sprintf("%d transactions behind", lag)
+		return fmt.Sprintf("%d behind", lag)
 	}
+}
+
+// plural is noun, or its plural, behind a number.
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return noun
+	}
+	return noun + "s"
 }
 
 // reachOf says whether servers of the ensemble can connect to m, whatever clients can.
@@ -176,7 +182,7 @@ func firewallView(r *FirewallReport) *page.Firewall {
 	}
 	v.Facts = []page.Fact{{Name: "Mode", Value: r.Mode}}
 	if r.Active {
-		v.Facts = append(v.Facts, page.Fact{Name: "Put back after others changed them", Value: fmt.Sprintf("%d times", r.PutBack)})
+		v.Facts = append(v.Facts, page.Fact{Name: "Put back after others changed them", Value: fmt.Sprint(r.PutBack, plural(r.PutBack, " time"))})
 	}
 	if r.ForeignError != "" {
 		v.Facts = append(v.Facts, page.Fact{Name: "Rules of other programs", Value: "could not be read: " + r.ForeignError})
@@ -220,7 +226,7 @@ func firewallRules(r *FirewallReport) []page.Rule {
 		packets += c.Packets
 	}
 	return append(rules, page.Rule{Who: "everybody else", From: "anywhere",
-		May: fmt.Sprintf("refused; with what others sent to ports that are not for them, %d packets so far", packets)})
+		May: fmt.Sprintf("refused; with what others sent to ports that are not for them, %d%s so far", packets, plural(packets, " packet"))})
 }
 
 func detailsOf(r Report, now time.Time) []page.Group {

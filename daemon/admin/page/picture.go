@@ -29,7 +29,7 @@ type picture struct {
 	Text          string // the same in words
 }
 
-// link is from the middle to X, Y; its cross is at MidX, MidY.
+// link is from the middle at X1, Y1 to X, Y; its cross is at MX, MY.
 type link struct {
 	Reach                Reach
 	X1, Y1, X, Y, MX, MY int
@@ -70,13 +70,11 @@ func draw(members []Member) picture {
 
 func around(self Member, others []Member) picture {
 	n := len(others)
-	rx, ry := 150+8*n, 0
+	rx, ry := 125+8*n, 0
 	if n > 2 {
-		rx, ry = 130+9*n, 95+5*n
+		rx, ry = 105+9*n, 95+5*n
 	}
-	cx, top := rx+cellWidth/2, nodeRadius+8
-	p := picture{Width: 2 * cx, Height: 2*ry + 2*nodeRadius + 14 + 3*lineHeight}
-	cy := ry + top
+	cx := rx + cellWidth/2
 	// With an even number the first is not straight above, so that none is straight below, where the words of
 	// the middle are.
 	start := -math.Pi / 2
@@ -86,10 +84,21 @@ func around(self Member, others []Member) picture {
 	case n%2 == 0:
 		start += math.Pi / float64(max(n, 1))
 	}
-	for i, m := range others {
+	at := func(i int) (x, y int) {
 		angle := start + 2*math.Pi*float64(i)/float64(n)
-		x, y := cx+round(float64(rx)*math.Cos(angle)), cy+round(float64(ry)*math.Sin(angle))
-		p.Links = append(p.Links, link{Reach: m.Reach, X1: cx, Y1: cy, X: x, Y: y, MX: (cx + x) / 2, MY: (cy + y) / 2})
+		return cx + round(float64(rx)*math.Cos(angle)), round(float64(ry) * math.Sin(angle))
+	}
+	upper, lower := 0, 0
+	for i := range others {
+		_, y := at(i)
+		upper, lower = min(upper, y), max(lower, y)
+	}
+	cy := nodeRadius + 8 - upper
+	p := picture{Width: 2 * cx, Height: cy + lower + nodeRadius + 10 + 3*lineHeight}
+	for i, m := range others {
+		x, y := at(i)
+		y += cy
+		p.Links = append(p.Links, link{Reach: m.Reach, X1: cx, Y1: cy, X: x, Y: y, MX: (2*cx + 3*x) / 5, MY: (2*cy + 3*y) / 5})
 		p.Nodes = append(p.Nodes, nodeAt(m, x, y))
 	}
 	p.Nodes = append(p.Nodes, nodeAt(self, cx, cy))

@@ -62,7 +62,7 @@ type Member struct {
 	Level          Level
 	State          string // in words: what Level is about
 	Epoch, Zxid    string
-	Lag            string // in words
+	Lag            string // in few words; may be empty
 	Reach          Reach  // from the server that is asked
 	Ports          []Port // election, peer, client
 }

@@ -30,6 +30,20 @@ type Options struct {
 	// MaxTxnBytes is the longest txn that the server whose log it is reads back, for VerifyLog; 0 is
 	// the default of jute.maxbuffer.
 	MaxTxnBytes int
+	// Progress, nil for none, hears how much of a file has been read: plain bytes, and znodes or txns. It is
+	// called often and decides by itself what to make of it.
+	Progress func(file string, bytes, items int64)
+}
+
+// of returns Progress for one file.
+func (o Options) of(file string) func(bytes, items int64) error {
+	if o.Progress == nil {
+		return nil
+	}
+	return func(bytes, items int64) error {
+		o.Progress(file, bytes, items)
+		return nil
+	}
 }
 
 // printer writes records to w. The first error sticks.

@@ -190,21 +190,35 @@ func snapshotFiles(fsys vfs.FS, name string) ([]string, error) {
 	return files, nil
 }
 
-// verifySnapshot reads one snapshot and prints its verdict.
-func verifySnapshot(fsys vfs.FS, file string, p *printer) error {
+// CheckSnapshot reads the snapshot file called name to its end, as VerifySnapshot does, and prints nothing. note
+// says what could not be checked, "" if all could. The error wraps ErrDamaged if the snapshot is not whole.
+func CheckSnapshot(fsys vfs.FS, name string, o Options) (info snap.Info, note string, err error) {
 	sink := &checkSink{acls: map[int64]bool{snap.OpenACLID: true}}
-	info, err := snap.LoadInto(fsys, file, sink, nil)
+	info, err = snap.LoadInto(fsys, name, sink, o.of(name))
 	err = damaged(err)
 	if err == nil {
 		err = sink.problem(info)
 	}
+	if err != nil {
+		return info, "", err
+	}
+	return info, sink.note(info), nil
+}
+
+// Exact reports whether a snapshot that was read to its end is the state at one zxid. ZooKeeper goes on with
+// transactions while it writes one, so that parts of it are newer than others and the log is needed with it.
+func Exact(info snap.Info) bool { return exact(info) }
+
+// verifySnapshot reads one snapshot and prints its verdict.
+func verifySnapshot(fsys vfs.FS, file string, p *printer) error {
+	info, note, err := CheckSnapshot(fsys, file, p.options)
 	p.begin("verdict")
 	p.bool("ok", err == nil)
 	snapshotFields(p, info)
 	if err != nil {
 		p.text("problem", err.Error())
 	}
-	if note := sink.note(info); err == nil && note != "" {
+	if note != "" {
 		p.text("note", note)
 	}
 	p.end()

@@ -79,9 +79,17 @@ type fileScan struct {
 	logScan
 }
 
+// progressEvery is after how many txns of a log Options.Progress is told.
+const progressEvery = 1024
+
 // file prints what one file holds.
 func (v *logVerifier) file(fsys vfs.FS, file logName) error {
-	found, err := scanLog(fsys, file.name, func(*proto.Txn, int) {}, func() error { return v.p.err })
+	progress, txns, bytes := v.p.options.of(file.name), int64(0), int64(0)
+	found, err := scanLog(fsys, file.name, func(_ *proto.Txn, sizeBytes int) {
+		if txns, bytes = txns+1, bytes+int64(sizeBytes); progress != nil && txns%progressEvery == 0 {
+			_ = progress(bytes, txns) // never fails
+		}
+	}, func() error { return v.p.err })
 	if err != nil && !errors.Is(err, ErrDamaged) {
 		return err
 	}

@@ -145,7 +145,7 @@ func (s *Server) report(ctx context.Context) Report {
 		Admin:    s.Addrs(),
 		Systemd:  SystemdReport{Notify: s.o.Info.Notify, Watchdog: s.o.Info.Watchdog},
 		Recovery: append([]string{}, st.RecoveryNotes...),
-		Problems: append(problems(st, n, s.o.Info, s.now(), s.o.StuckAfter), joined(ensembleProblems(st, ensemble), firewallProblems)...),
+		Problems: append(problems(st, n, s.o.Info, s.now(), s.o.StuckAfter), slices.Concat(ensembleProblems(st, ensemble), firewallProblems)...),
 	}
 	slices.SortStableFunc(r.Problems, func(a, b Problem) int { return strings.Compare(a.Severity, b.Severity) })
 	if !st.SnapshotTime.IsZero() {
@@ -153,16 +153,6 @@ func (s *Server) report(ctx context.Context) Report {
 			Bytes: n.SnapshotBytes.Load(), InProgress: st.SnapshotBusy}
 	}
 	return r
-}
-
-// joined are the problems of ensemble and firewall: that the host cannot reach its own port is told once, and
-// best with the rule that does it.
-func joined(ensemble, firewall []Problem) []Problem {
-	shut := func(p Problem) bool { return p.Code == "Z101" }
-	if slices.ContainsFunc(firewall, shut) {
-		ensemble = slices.DeleteFunc(ensemble, shut)
-	}
-	return append(ensemble, firewall...)
 }
 
 // problems finds what an operator should know, worst first.

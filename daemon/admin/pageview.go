@@ -14,7 +14,7 @@ import (
 func viewOf(r Report, now time.Time, plots []page.Plot) page.View {
 	v := page.View{
 		Level: levelOf(r), Time: now.UTC().Format("2006-01-02 15:04:05 UTC"), Minutes: courseMinutes, Plots: plots,
-		Recovery: r.Recovery, Ensemble: ensembleView(r), Firewall: firewallView(r.Firewall), Details: detailsOf(r, now),
+		Recovery: r.Recovery, Firewall: firewallView(r.Firewall), Details: detailsOf(r, now),
 	}
 	mode := strings.ToUpper(r.Mode[:min(1, len(r.Mode))]) + r.Mode[min(1, len(r.Mode)):]
 	v.Headline = mode + ", serving"
@@ -23,6 +23,7 @@ func viewOf(r Report, now time.Time, plots []page.Plot) page.View {
 	} else if r.Ensemble != nil {
 		v.Sentence = r.Ensemble.Summary
 	}
+	v.Ensemble = ensembleView(r, v.Sentence)
 	v.Title = fmt.Sprintf("zkd %d: %s", r.ID, strings.ToLower(v.Headline))
 	v.Facts = []page.Fact{
 		{Name: "Server", Value: fmt.Sprint(r.ID)},
@@ -55,14 +56,14 @@ func levelOf(r Report) page.Level {
 	}
 }
 
-// ensembleView is nil for a server that stands alone.
-func ensembleView(r Report) *page.Ensemble {
+// ensembleView is nil for a server that stands alone. said is what stands above it.
+func ensembleView(r Report, said string) *page.Ensemble {
 	if r.Ensemble == nil {
 		return nil
 	}
 	v := &page.Ensemble{}
 	for _, line := range []string{r.Ensemble.Summary, r.Ensemble.Election, r.Ensemble.Sync} {
-		if line != "" && line != r.NotServing {
+		if line != "" && !strings.Contains(said, line) {
 			v.Sentences = append(v.Sentences, line)
 		}
 	}

@@ -54,6 +54,9 @@ func (r *recovery) forget(text string) {
 // recover locks the data directory and rebuilds the state from the newest good snapshot and the log
 // behind it.
 func (r *Replica) recover() error {
+	if err := r.checkRestored(); err != nil {
+		return err
+	}
 	for _, dir := range []string{r.cfg.SnapDir, r.cfg.LogDir} {
 		if err := r.cfg.FS.MkdirAll(dir); err != nil {
 			return fmt.Errorf("data directory %s: %w", dir, err)

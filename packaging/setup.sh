@@ -17,10 +17,20 @@ command -v mvn >/dev/null || missing="$missing maven"
 # The firewall's tests, for which a PATH without sbin is enough.
 [ -x /usr/sbin/nft ] || missing="$missing nftables"
 command -v ip >/dev/null || [ -x /usr/sbin/ip ] || missing="$missing iproute2"
+# The tests of the packages: what checks them, and what boots hosts to try them on.
+for tool in lintian rpm rpmlint shellcheck mmdebstrap; do
+	command -v $tool >/dev/null || missing="$missing $tool"
+done
+command -v systemd-nspawn >/dev/null || missing="$missing systemd-container"
 if [ -n "$missing" ]; then
 	echo "setup.sh: installing$missing"
 	# shellcheck disable=SC2086 # one word a package
 	$sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 install -y -q --no-install-recommends $missing
+fi
+# The image of the hosts is made from where apt has Debian's packages from.
+# shellcheck disable=SC2016 # apt's own variable
+if [ -z "$(apt-get indextargets --format '$(SOURCESENTRY)' 'Created-By: Packages' 'Origin: Debian')" ]; then
+	$sudo apt-get -o DPkg::Lock::Timeout=120 update -q
 fi
 
 # fetch DIRECTORY VERSION: a ZooKeeper with its libraries, below the cache. What the version file says is there

@@ -90,6 +90,38 @@ func (s *story) confinement(t *testing.T) {
 	s.shell(t, h, `systemctl stop zkd; rm -r /etc/systemd/system/zkd.service.d; systemctl daemon-reload`)
 }
 
+// instances are further servers of the same host, by the template unit.
+func (s *story) instances(t *testing.T) {
+	h := s.lab.Hosts[0]
+	const blue = `data_dir = "/var/lib/zkd/blue"
+client.listen = ["198.51.100.11:2281", "127.0.0.1:2281"]
+admin.listen = ["127.0.0.1:8181"]
+`
+	if err := h.Put(s.ctx(t), "/etc/zkd/blue.toml", blue); err != nil {
+		t.Fatal(err)
+	}
+	s.shell(t, h, "systemctl start zkd zkd@blue; zkd wait; zkd wait --config /etc/zkd/blue.toml")
+	wants(t, "the data of the instance", s.run(t, h, "stat", "--format=%U %a", "/var/lib/zkd/blue"), "zkd 750")
+	wants(t, "the journal of the instance", s.run(t, h, "journalctl", "--no-pager", "--unit=zkd@blue"), "ready serving=true")
+	for port, want := range map[uint16]string{2281: "open", 2181: "refused"} { // one listens on the network, the other on loopback
+		if got := s.reach(t, s.lab.Client, h.IP4, port); got != want {
+			t.Errorf("port %d is %s, want %s", port, got, want)
+		}
+	}
+	if got := s.reach(t, s.lab.Stranger, h.IP4, 2281); got != "shut" {
+		t.Errorf("the port of the instance is %s to a stranger, want shut", got)
+	}
+	// Each has a table of its own, and takes only that away.
+	s.run(t, h, "systemctl", "stop", "zkd")
+	if got := s.reach(t, s.lab.Stranger, h.IP4, 2281); got != "shut" {
+		t.Errorf("without the other server the port of the instance is %s to a stranger, want shut", got)
+	}
+	s.shell(t, h, "systemctl stop zkd@blue; rm -r /etc/zkd/blue.toml /var/lib/zkd/blue")
+	if tables := s.run(t, h, "nft", "list", "tables"); tables != "" {
+		t.Errorf("tables are left: %s", tables)
+	}
+}
+
 func (s *story) wrongConfiguration(t *testing.T) {
 	h := s.lab.Hosts[0]
 	s.shell(t, h, `cp -p /etc/zkd/zkd.toml /root/; echo 'client.listn = []' > /etc/zkd/zkd.toml`)
@@ -105,7 +137,7 @@ func (s *story) wrongConfiguration(t *testing.T) {
 // configuration is zkd.toml of a server of the ensemble.
 func (s *story) configuration(id int) string {
 	h := s.lab.Hosts[id-1]
-	text := fmt.Sprintf("id = %d\ndata_dir = \"/var/lib/zkd\"\n\n[client]\nlisten = [\"%s:2181\", \"[%s]:2181\", \"127.0.0.1:2181\"]\n\n[servers]\n", id, h.IP4, h.IP6)
+	text := fmt.Sprintf("id = %d\ndata_dir = \"/var/lib/zkd\"\n\n[client]\nlisten = [\"127.0.0.1:2181\", \"%s:2181\", \"[%s]:2181\"]\n\n[servers]\n", id, h.IP4, h.IP6)
 	for i, h := range s.lab.Hosts {
 		text += fmt.Sprintf("%d = \"%s\"\n", i+1, h.Name)
 	}

@@ -21,6 +21,10 @@ func TestMain(m *testing.M) {
 	if toldToSkip() {
 		os.Exit(m.Run())
 	}
+	if err := testbed.Missing(); err != nil {
+		fmt.Fprintf(os.Stderr, "no host can be booted here:\n%v\nZKD_HOSTS=skip leaves out what needs hosts\n", err)
+		os.Exit(1)
+	}
 	os.Exit(testbed.Main(prepare, m.Run))
 }
 

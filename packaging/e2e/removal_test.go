@@ -94,5 +94,5 @@ func (s *story) rpm(t *testing.T) {
 
 	s.run(t, h, "rpm", "--force-debian", "--nodeps", "--erase", "zkd")
 	s.gone(t, h)
-	s.shell(t, h, "grep -q '# mine' /etc/zkd/zkd.toml.rpmsave; ls /var/lib/zkd/version-2/log.*")
+	s.shell(t, h, "grep -q '# mine' /etc/zkd/zkd.toml.rpmsave; ls /var/lib/zkd/version-2/snapshot.*")
 }

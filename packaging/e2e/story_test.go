@@ -43,6 +43,7 @@ func TestThreeHostsFromInstallationToPurge(t *testing.T) {
 		{"dpkg installs, enables nothing and starts nothing", s.install},
 		{"untouched it is a working server on loopback", s.standalone},
 		{"the unit shuts the server in", s.confinement},
+		{"several servers live on a host", s.instances},
 		{"a wrong configuration ends the start, once", s.wrongConfiguration},
 		{"the first server of a cold ensemble does not hang", s.coldStart},
 		{"three servers are leader, follower and follower", s.ensemble},
@@ -223,6 +224,7 @@ func (s *story) printJournals(t *testing.T) {
 		for _, args := range [][]string{
 			{"journalctl", "--no-pager", "--lines=40", "--unit=zkd*"},
 			{"systemctl", "status", "--no-pager", "--lines=0", "zkd.service"},
+			{"curl", "--silent", "--max-time", "5", "localhost:8080/status"},
 			{"nft", "list", "ruleset"},
 		} {
 			out, err := h.Exec(ctx, args...)

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"math"
 	"slices"
+	"strings"
 
 	"zkd/quorum/jute"
 	"zkd/quorum/proto"
@@ -40,7 +41,7 @@ type checks struct {
 type state struct {
 	digest   uint64
 	znodes   int
-	sessions uint64
+	sessions string // ids and timeouts, in order
 	by       *life
 }
 
@@ -185,9 +186,12 @@ func (c *checks) compare(l *life, at zk.Zxid) {
 	var now state
 	l.m.withTree(func(t *tree.Tree) {
 		now = state{digest: t.Digest(), znodes: t.NodeCount(), by: l}
+		var sessions []string
 		for id, timeout := range t.Sessions() {
-			now.sessions ^= maphash.Comparable(c.seed, [2]int64{int64(id), int64(timeout)})
+			sessions = append(sessions, fmt.Sprintf("%v:%d", id, timeout))
 		}
+		slices.Sort(sessions)
+		now.sessions = strings.Join(sessions, " ")
 		for owner := range t.EphemeralOwners() {
 			if _, ok := t.SessionTimeout(owner); !ok {
 				w.fail("%v at %v: there are ephemeral znodes of session %v, which is not open", l, at, owner)
@@ -201,7 +205,7 @@ func (c *checks) compare(l *life, at zk.Zxid) {
 	case was.digest != now.digest || was.znodes != now.znodes:
 		w.fail("%v and %v have different znodes at %v: %d and %d, digests %x and %x", was.by, l, at, was.znodes, now.znodes, was.digest, now.digest)
 	case was.sessions != now.sessions:
-		w.fail("%v and %v have different sessions at %v", was.by, l, at)
+		w.fail("%v and %v have different sessions at %v: %s, and %s", was.by, l, at, was.sessions, now.sessions)
 	}
 }
 

@@ -91,6 +91,7 @@ func (f *javaLearner) syncing(p *proto.QuorumPacket) {
 	case proto.PacketDiff:
 	case proto.PacketSnap:
 		f.snapNeeded, f.base = true, p.Zxid
+		f.keepBelow(p.Zxid)
 	case proto.PacketTrunc:
 		f.snapNeeded, f.base = true, p.Zxid
 		f.truncate(p.Zxid)
@@ -110,6 +111,12 @@ func (f *javaLearner) syncing(p *proto.QuorumPacket) {
 	}
 }
 
+// javaLeads reports whether the leader is a Java server too: what the two do to each other is their affair.
+func (f *javaLearner) javaLeads() bool {
+	e, ok := f.up.(*end)
+	return ok && e.other() != nil && e.other().l.s.java != nil
+}
+
 // gap: 3.9.4 and later refuse a proposal that does not follow the one before; all others are worse for it.
 func (f *javaLearner) gap(z zk.Zxid) {
 	if f.last != 0 && !z.Follows(f.last) {
@@ -117,17 +124,30 @@ func (f *javaLearner) gap(z zk.Zxid) {
 	}
 }
 
-// truncate cuts the log. Where there is no such record Java keeps the first one above it, or ends the process: no
-// leader may ask for that.
+// keepBelow drops what the log has above a snapshot that comes. Java keeps it, and has it back after the next start:
+// a leader of ours that is not established cannot always avoid that, see zab.planSync.
+func (f *javaLearner) keepBelow(z zk.Zxid) {
+	j := f.j
+	j.flush()
+	if j.d.last() > z {
+		j.w.counts["SNAP below the log of a Java learner"]++
+		f.cut(z)
+	}
+}
+
+// truncate cuts the log. Where there is no record z Java keeps the first one above it, or ends the process. A leader
+// of ours sends TRUNC to records of its own only, but the learner may have got that one with a snapshot.
 func (f *javaLearner) truncate(z zk.Zxid) {
 	j := f.j
 	j.flush()
-	at := slices.IndexFunc(j.d.log, func(e logged) bool { return e.zxid == z })
-	if at < 0 || at == len(j.d.log)-1 || j.d.snapZxid > z {
-		j.w.fail("%v (Java %s) is to cut its log at %v, where it cannot: the log ends at %v, the snapshot at %v", j.l, j.v, z, j.d.last(), j.d.snapZxid)
+	switch at := slices.IndexFunc(j.d.log, func(e logged) bool { return e.zxid == z }); {
+	case z >= j.d.last() && !f.javaLeads():
+		j.w.fail("%v (Java %s) is to cut its log, which ends at %v, at %v: it exits", j.l, j.v, j.d.last(), z)
 		return
+	case at < 0 || j.d.snapZxid > z:
+		j.w.counts["TRUNC to what a Java learner has no record of"]++
 	}
-	j.d.log = j.d.log[: at+1 : at+1]
+	f.cut(z)
 	t, err := j.d.load()
 	if err != nil {
 		j.w.fail("%v cannot read its log: %v", j.l, err)
@@ -136,10 +156,21 @@ func (f *javaLearner) truncate(z zk.Zxid) {
 	j.tree = t
 }
 
+func (f *javaLearner) cut(z zk.Zxid) {
+	d := f.j.d
+	for len(d.log) > 0 && d.log[len(d.log)-1].zxid > z {
+		d.log = slices.Clip(d.log[:len(d.log)-1])
+	}
+}
+
 // commitEarly takes a COMMIT before UPTODATE.
 func (f *javaLearner) commitEarly(z zk.Zxid) {
 	j := f.j
 	if f.synced && (j.v == Java380 || j.v == Java386) {
+		if f.javaLeads() {
+			j.end("null dereference (ZOOKEEPER-4394)")
+			return
+		}
 		j.w.fail("%v (Java %s) gets COMMIT %v between NEWLEADER and UPTODATE: it dies of that (ZOOKEEPER-4394)", j.l, j.v, z)
 		return
 	}

@@ -33,8 +33,9 @@ func newSnapshot() *cobra.Command {
 	var o inspect.Options
 	dump := newInspection("dump", "Print what a snapshot holds", inspect.DumpSnapshot, &o)
 	addMaxData(dump, &o)
-	return newGroup("snapshot", "Look at snapshots, without a server", dump,
-		newInspection("verify", "Check that snapshots are whole", inspect.VerifySnapshot, new(inspect.Options)))
+	return newGroup("snapshot", "Save, restore, compare and look at snapshots", dump,
+		newInspection("verify", "Check that snapshots are whole", inspect.VerifySnapshot, new(inspect.Options)),
+		newSnapshotDiff(), newSnapshotSave(), newSnapshotRestore())
 }
 
 func addMaxData(cmd *cobra.Command, o *inspect.Options) {
@@ -49,6 +50,9 @@ func newInspection(verb, short string, run inspection, o *inspect.Options) *cobr
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			var all []error
+			p := newProgress(cmd.ErrOrStderr())
+			defer p.done()
+			o.Progress = p.read
 			for _, path := range paths {
 				err := run(vfs.OS(), versionDir(path), cmd.OutOrStdout(), *o)
 				if errors.Is(err, inspect.ErrDamaged) {

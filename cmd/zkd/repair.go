@@ -48,7 +48,9 @@ func repairLog(cmd *cobra.Command, dir, snapDir string, giveUp bool) error {
 	defer lock.Close()
 	out := cmd.OutOrStdout()
 	if !giveUp {
-		err := inspect.VerifyLog(fsys, dir, out, inspect.Options{})
+		p := newProgress(cmd.ErrOrStderr())
+		err := inspect.VerifyLog(fsys, dir, out, inspect.Options{Progress: p.read})
+		p.done()
 		if errors.Is(err, inspect.ErrDamaged) {
 			fmt.Fprintln(out, "nothing was changed: --give-up gives up what stands behind the damage")
 			return &daemon.Error{Code: daemon.ExitData, Err: err}

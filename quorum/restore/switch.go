@@ -160,3 +160,9 @@ func (t Target) removeNote() error {
 	}
 	return t.FS.SyncDir(t.DataDir)
 }
+
+// Unfinished reports whether a restore or its undoing was cut short, so that no server starts.
+func (t Target) Unfinished() bool {
+	there, err := exists(t.FS, t.note())
+	return there || err != nil
+}

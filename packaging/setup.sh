@@ -22,6 +22,8 @@ for tool in lintian rpm rpmlint shellcheck mmdebstrap; do
 	command -v $tool >/dev/null || missing="$missing $tool"
 done
 command -v systemd-nspawn >/dev/null || missing="$missing systemd-container"
+# The test that looks at the admin page.
+command -v chromium >/dev/null || missing="$missing chromium"
 if [ -n "$missing" ]; then
 	echo "setup.sh: installing$missing"
 	# shellcheck disable=SC2086 # one word a package
@@ -31,6 +33,15 @@ fi
 # shellcheck disable=SC2016 # apt's own variable
 if [ -z "$(apt-get indextargets --format '$(SOURCESENTRY)' 'Created-By: Packages' 'Origin: Debian')" ]; then
 	$sudo apt-get -o DPkg::Lock::Timeout=120 update -q
+fi
+
+# promtool, which checks the alerts, by itself: the package that it is in would start a Prometheus on this host.
+if ! command -v promtool >/dev/null && [ ! -x "$cache/prometheus/usr/bin/promtool" ]; then
+	echo "setup.sh: fetching promtool into $cache"
+	rm -rf "$cache/prometheus" "$cache/prometheus.new"
+	mkdir -p "$cache/prometheus.new"
+	(cd "$cache/prometheus.new" && apt-get -q download prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb)
+	mv "$cache/prometheus.new" "$cache/prometheus"
 fi
 
 # fetch DIRECTORY VERSION: a ZooKeeper with its libraries, below the cache. What the version file says is there

@@ -20,10 +20,19 @@ import (
 
 const dashboardFile = "../grafana/zkd.json"
 
+// promtool runs the one of the host, or the one that packaging/setup.sh fetched.
 func promtool(t *testing.T, args ...string) {
 	t.Helper()
-	if out, err := exec.Command("promtool", args...).CombinedOutput(); err != nil {
-		t.Errorf("promtool %s (package prometheus): %v\n%s", strings.Join(args, " "), err, out)
+	program, err := exec.LookPath("promtool")
+	if err != nil {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		program = filepath.Join(cache, "zkd-tests/prometheus/usr/bin/promtool")
+	}
+	if out, err := exec.Command(program, args...).CombinedOutput(); err != nil {
+		t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }
 
@@ -92,8 +101,8 @@ func exposed(t *testing.T) series {
 // The words of the query language that stand where a name may stand.
 var words = strings.Fields("and or unless on by without ignoring group_left group_right bool offset")
 
-// token is a string, a list of names behind by or on, a range, a selector's labels, a number or a name.
-var token = regexp.MustCompile(`"[^"]*"|\b(?:by|on|without|ignoring)\s*\([^)]*\)|\[[^\]]*\]|\{[^}]*\}|\d[\w.]*|[a-zA-Z_:][\w:]*\s*\(?`)
+// token is a string, an aggregation with its labels, a list of labels behind on, a range, a selector's labels, a number or a name.
+var token = regexp.MustCompile(`"[^"]*"|\b(?:\w+\s+by|\w+\s+without|on|ignoring)\s*\([^)]*\)|\[[^\]]*\]|\{[^}]*\}|\d[\w.]*|[a-zA-Z_:][\w:]*\s*\(?`)
 
 // unknown are what an expression asks for and no server has.
 func unknown(expr string, known series) (bad []string) {

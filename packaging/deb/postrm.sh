@@ -14,6 +14,7 @@ if [ "$1" = purge ]; then
 	# What systemctl enable made.
 	find /etc/systemd/system -type l \( -name zkd.service -o -name 'zkd@*.service' \) -lname '*/systemd/system/zkd*.service' -delete 2>/dev/null || true
 fi
+case $1 in remove | purge) rm -rf /run/zkd ;; esac
 if [ -d /run/systemd/system ]; then
 	systemctl --system daemon-reload >/dev/null || true
 fi

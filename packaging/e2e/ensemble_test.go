@@ -83,6 +83,15 @@ func (s *story) journal(t *testing.T) {
 		"Subject: Clients get answers", "Documentation: man:zkd(8)", "clients get answers")
 }
 
+// socket is how those who may change the server reach it.
+func (s *story) socket(t *testing.T) {
+	h := s.lab.Hosts[0]
+	wants(t, "the socket", s.run(t, h, "stat", "--format=%U:%G %a", "/run/zkd/admin.sock"), "zkd:zkd 660")
+	wants(t, "zkd session list", s.run(t, h, "zkd", "session", "list"), "SESSION")
+	s.run(t, h, "setpriv", "--reuid=nobody", "--regid=zkd", "--clear-groups", "zkd", "session", "list")
+	s.fails(t, h, 77, nil, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "zkd", "session", "list")
+}
+
 func (s *story) reload(t *testing.T) {
 	h := s.lab.Hosts[0]
 	before := s.property(t, h, "MainPID")

@@ -116,6 +116,7 @@ admin.listen = ["127.0.0.1:8181"]
 	if got := s.reach(t, s.lab.Stranger, h.IP4, 2281); got != "shut" {
 		t.Errorf("without the other server the port of the instance is %s to a stranger, want shut", got)
 	}
+	s.run(t, h, "test", "-d", "/run/zkd/blue") // and its other things in /run, too
 	s.shell(t, h, "systemctl stop zkd@blue; rm -r /etc/zkd/blue.toml /var/lib/zkd/blue")
 	if tables := s.run(t, h, "nft", "list", "tables"); tables != "" {
 		t.Errorf("tables are left: %s", tables)

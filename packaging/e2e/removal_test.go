@@ -19,8 +19,10 @@ func (s *story) gone(t *testing.T, h *testbed.Host) {
 	if rules := s.run(t, h, "nft", "list", "tables"); strings.Contains(rules, "zkd") {
 		t.Errorf("%s: the firewall's table is left: %s", h.Name, rules)
 	}
-	if code, out := s.code(t, h, "test", "-e", "/usr/bin/zkd"); code == 0 {
-		t.Errorf("%s: the program is still there %s", h.Name, out)
+	for _, name := range []string{"/usr/bin/zkd", "/usr/bin/zkctl", "/run/zkd"} {
+		if code, _ := s.code(t, h, "test", "-e", name); code == 0 {
+			t.Errorf("%s: %s is still there", h.Name, name)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ func TestThreeHostsFromInstallationToPurge(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &story{lab: lab}
+	aside := map[string]bool{"root and the group zkd reach the server by its socket": true} // steps on which nothing builds
 	for _, step := range []struct {
 		name string
 		do   func(*testing.T)
@@ -48,6 +49,7 @@ func TestThreeHostsFromInstallationToPurge(t *testing.T) {
 		{"the first server of a cold ensemble does not hang", s.coldStart},
 		{"three servers are leader, follower and follower", s.ensemble},
 		{"the journal has events, and explains them", s.journal},
+		{"root and the group zkd reach the server by its socket", s.socket},
 		{"a reload takes over what is right and refuses what is wrong", s.reload},
 		{"the watchdog restarts a server that stands still", s.watchdog},
 		{"a client of the network writes", s.startLoad},
@@ -66,7 +68,7 @@ func TestThreeHostsFromInstallationToPurge(t *testing.T) {
 		{"the rpm package installs, upgrades and goes", s.rpm},
 		{"the hosts power off", s.powerOff},
 	} {
-		if !t.Run(step.name, step.do) {
+		if !t.Run(step.name, step.do) && !aside[step.name] {
 			s.printJournals(t)
 			t.Fatalf("the story ends at: %s", step.name)
 		}

@@ -1,4 +1,5 @@
 # After removal ($1 is 0), and after an upgrade: a server that runs is restarted, unless /etc/default/zkd says no.
+if [ "$1" = 0 ]; then rm -rf /run/zkd; fi
 [ -d /run/systemd/system ] || exit 0
 systemctl --system daemon-reload >/dev/null 2>&1 || :
 if [ "$1" != 0 ]; then

@@ -294,3 +294,51 @@ func TestAPlotHasAGapWhereNothingIsKnown(t *testing.T) {
 		t.Errorf("times %s, want %s", got, want)
 	}
 }
+
+func TestHowAMemberIs(t *testing.T) {
+	ok, shut, unknown := PortReport{Known: true, OK: true}, PortReport{Known: true}, PortReport{}
+	for name, test := range map[string]struct {
+		mode        string
+		serving     bool
+		m           MemberReport
+		level, want string
+	}{
+		"this server":                        {"follower", true, MemberReport{Self: true, Role: "follower"}, "good", "serving"},
+		"this server, and it is behind":      {"follower", true, MemberReport{Self: true, Role: "follower", Lag: 2}, "good", "2 transactions behind"},
+		"this server does not serve":         {"looking", false, MemberReport{Self: true, Role: "looking"}, "error", "not serving"},
+		"all is well":                        {"follower", true, MemberReport{Role: "leader", Election: ok, Peer: ok, Client: ok}, "good", "can be reached"},
+		"it is behind":                       {"leader", true, MemberReport{Role: "follower", Election: ok, Client: ok, Synced: true, Lag: 1}, "good", "1 transaction behind"},
+		"it is gone":                         {"follower", true, MemberReport{Election: shut, Client: shut}, "error", "cannot be reached"},
+		"clients come to it, members do not": {"follower", true, MemberReport{Role: "looking", Election: shut, Client: ok}, "warning", "other members' way to it is shut"},
+		"the peer port of a leader is shut":  {"looking", false, MemberReport{Role: "leader", Election: ok, Peer: shut, Client: ok}, "warning", "other members' way to it is shut"},
+		"members come to it, clients do not": {"follower", true, MemberReport{Role: "follower", Election: ok, Client: shut}, "warning", "its client port does not answer"},
+		"it looks for a leader":              {"follower", true, MemberReport{Role: "looking", Election: ok, Client: ok}, "error", "looking for a leader"},
+		"it does not follow this leader":     {"leader", true, MemberReport{Role: "follower", Election: ok, Client: ok}, "warning", "does not follow yet"},
+		"it says nothing":                    {"follower", true, MemberReport{Election: ok}, "warning", "can be reached; nothing else is known"},
+		"nobody has tried yet":               {"looking", false, MemberReport{Election: unknown}, "warning", "nothing is known of it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.m.Lag == 0 {
+				test.m.Lag = -1 // not known
+			}
+			test.m.ID = 2
+			v := ensembleView(Report{Mode: test.mode, Serving: test.serving, Ensemble: &EnsembleReport{Leader: 1, Members: []MemberReport{test.m}}}, "")
+			if m := v.Members[0]; string(m.Level) != test.level || m.State != test.want {
+				t.Errorf("%s, %q; want %s, %q", m.Level, m.State, test.level, test.want)
+			}
+		})
+	}
+}
+
+func TestAmountsInWords(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1536: "1.5 KiB", 200 << 20: "200 MiB", 8 << 30: "8.0 GiB", 3 << 42: "12.0 TiB", 5 << 50: "5120 TiB"} {
+		if got := byteText(n); got != want {
+			t.Errorf("%d bytes: %q, want %q", n, got, want)
+		}
+	}
+	for d, want := range map[time.Duration]string{-time.Second: "0 s", 59900 * time.Millisecond: "59 s", 61 * time.Second: "1 min 1 s", 90 * time.Minute: "1 h 30 min", 49 * time.Hour: "2 d 1 h"} {
+		if got := span(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}

@@ -76,7 +76,7 @@ func ensembleView(r Report, said string) *page.Ensemble {
 			name string
 			PortReport
 		}{{"election", m.Election}, {"peer", m.Peer}, {"client", m.Client}} {
-			reach, text := portText(p.PortReport, m.Self)
+			reach, text := portText(p.PortReport, m.Self, p.name)
 			member.Ports = append(member.Ports, page.Port{Name: p.name, Address: p.Address, Reach: reach, Text: text})
 		}
 		v.Members = append(v.Members, member)
@@ -132,28 +132,32 @@ func stateOf(r Report, m MemberReport, lag string) (page.Level, string) {
 	case reachOf(m) == page.Shut && client != "":
 		return page.Error, "cannot be reached"
 	case reachOf(m) == page.Shut:
-		return page.Warning, "its peers' ports cannot be reached"
+		return page.Warning, "other members' way to it is shut"
 	case m.Role == string(quorum.Looking):
 		return page.Error, "looking for a leader"
 	case r.Mode == string(quorum.Leader) && !m.Synced:
 		return page.Warning, "does not follow yet"
 	case client != "":
 		return page.Warning, client
-	case m.Role == "":
+	case m.Role == "" && reachOf(m) == page.Reached:
 		return page.Warning, "can be reached; nothing else is known"
+	case m.Role == "":
+		return page.Warning, "nothing is known of it"
 	default:
 		return page.Good, cmp.Or(lag, "can be reached")
 	}
 }
 
-func portText(p PortReport, self bool) (page.Reach, string) {
+func portText(p PortReport, self bool, name string) (page.Reach, string) {
 	switch {
 	case p.Address == "":
 		return page.NotKnown, "address not known"
 	case !p.Known && self:
 		return page.OwnServer, "" // nobody connects to himself
+	case !p.Known && name == "peer":
+		return page.NotKnown, "not in use" // only a leader listens there
 	case !p.Known:
-		return page.NotKnown, "not in use"
+		return page.NotKnown, "not tried"
 	case p.OK:
 		return page.Reached, "reached"
 	default:

@@ -136,6 +136,7 @@ const (
 	inPicture = `[...document.querySelectorAll('.picture .id')].map((e) => e.textContent).sort()`
 	inTable   = `[...document.querySelectorAll('.ensemble tbody .number')].map((e) => e.textContent)`
 	crosses   = `[...document.querySelectorAll('.picture .cross')].map((e) => 'cross')`
+	rates     = `[...document.querySelectorAll('.plot:nth-child(-n+3) path.line')].map((e) => e.closest('figure').querySelector('b').textContent)`
 	problems  = `[...document.querySelectorAll('.problems strong:first-child')].map((e) => e.textContent)`
 )
 
@@ -219,6 +220,9 @@ func TestThePageOfARealEnsemble(t *testing.T) {
 	}
 	if got := b.text("document.querySelector('h1 .mark').getAttribute('class')"); got != "mark error" {
 		t.Errorf("the mark of a server that does not serve is %q", got)
+	}
+	if !poll(func() bool { return slices.Equal(b.list(rates), []string{"0/s", "0/s", "0/s"}) }) {
+		t.Errorf("nobody asks anything, and the rates are %q", b.list(rates))
 	}
 	b.judge("no-quorum")
 	for _, trouble := range b.troubles() {

@@ -12,7 +12,7 @@ export CGO_ENABLED := 0
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # Rooms with goroutines and locks: they are tested a second time under the race detector.
-RACE_ROOMS := ./quorum ./quorum/client ./quorum/replica/... ./quorum/serve/... ./quorum/stats/... ./quorum/peer/... ./daemon/... \
+RACE_ROOMS := ./quorum ./quorum/client ./quorum/replica/... ./quorum/serve/... ./quorum/stats/... ./quorum/peer/... ./daemon ./daemon/admin ./daemon/metrics ./daemon/probe ./daemon/sd ./daemon/socket \
 	./firewall/keeper ./firewall/nft ./firewall/e2e
 
 # ZooKeeper 3.9, with which the tests exchange files; packaging/setup.sh fetches it.

@@ -53,7 +53,7 @@ func packages(t *testing.T) []pkg {
 var pure = []string{
 	"daemon/config", "quorum/auth", "quorum/jute", "quorum/prep", "quorum/proto", "quorum/session",
 	"quorum/tree", "quorum/watch", "quorum/zab", "quorum/election", "quorum/zk",
-	"firewall", "firewall/foreign",
+	"firewall", "firewall/foreign", "daemon/admin/page", "daemon/admin/page/history",
 }
 
 // impure are the standard packages that a pure room must not import, and why.

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"zkd/quorum/election"
+	"zkd/quorum/zab"
 	"zkd/quorum/zk"
 )
 
@@ -162,6 +163,15 @@ func (m *Manual) SaveSnapshot() {
 	m.turn.Lock()
 	if m.active && !m.snapping && m.err == nil {
 		m.beginSnapshot()
+	}
+	m.release(false)
+}
+
+// HandOver ends the role of a leader that may hand over. It looks for a leader again at once.
+func (m *Manual) HandOver() {
+	m.turn.Lock()
+	if m.err == nil && m.mayHandOver() == nil {
+		m.endRole(zab.ReasonHandOver, "")
 	}
 	m.release(false)
 }

@@ -23,7 +23,7 @@ func (w *World) fault() {
 		l.settle()
 		return
 	}
-	switch n := w.rng.IntN(23); {
+	switch n := w.rng.IntN(25); {
 	case n == 0 && s.observer && w.chance(3): // whose host is replaced
 		if l != nil {
 			l.die("and its disk is gone")
@@ -52,7 +52,15 @@ func (w *World) fault() {
 		w.breakLink()
 	case n < 16 && l != nil:
 		w.pause(l)
-	case (n == 16 || n >= 20) && w.temper.diskFaults:
+	case n == 23 && l != nil && l.replica() != nil:
+		w.trace("%v is to hand over", l)
+		l.replica().HandOver()
+		l.settle()
+	case n == 24 && l != nil && l.replica() != nil && l.port != nil && !l.port.closed:
+		w.trace("the peer port of %v fails", l)
+		l.replica().PortFailed(l.port.term, errBroken)
+		l.settle()
+	case (n == 16 || n >= 20 && n <= 22) && w.temper.diskFaults:
 		w.breakDisk(s)
 	case n == 18 && w.temper.diskFaults:
 		w.fill(s)

@@ -26,7 +26,7 @@ func TestJavaPeers(t *testing.T) {
 					}
 					return
 				}
-				for o.Seed = *simFirst; o.Seed < *simFirst+*simJavaSeeds; o.Seed++ {
+				for o.Seed = range seeds(*simJavaSeeds) {
 					if r := Run(o); r.Failure != "" {
 						t.Errorf("seed %d: %s\ngo test ./quorum/sim -run '^%s$' -sim.seed=%d -sim.steps=%d -v", o.Seed, r.Failure, t.Name(), o.Seed, *simSteps)
 					}

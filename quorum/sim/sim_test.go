@@ -4,17 +4,20 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"runtime/debug"
 	"slices"
 	"testing"
+	"time"
 )
 
 var (
 	simSeed  = flag.Uint64("sim.seed", 0, "run this seed only, and print its trace")
-	simSeeds = flag.Uint64("sim.seeds", 300, "how many seeds to run")
+	simSeeds = flag.Uint64("sim.seeds", 500, "how many seeds to run")
 	simFirst = flag.Uint64("sim.first", 1, "the first of them")
+	simFor   = flag.Duration("sim.for", 0, "how long to go on with seeds, instead of how many")
 	simFind  = flag.Uint64("sim.find", 0, "look through so many seeds for those that catch each known bug")
 	simBug   = flag.String("sim.bug", "", "the known bug to run -sim.seed with")
 	simSteps = flag.Int("sim.steps", 6000, "how many things happen before all faults end")
@@ -35,7 +38,7 @@ func TestSimulation(t *testing.T) {
 		return
 	}
 	counts := make(map[string]int)
-	for seed := *simFirst; seed < *simFirst+*simSeeds; seed++ {
+	for seed := range seeds(*simSeeds) {
 		r := Run(Options{Seed: seed, Steps: *simSteps})
 		if r.Failure != "" {
 			t.Errorf("seed %d: %s\ngo test ./quorum/sim -run TestSimulation -sim.seed=%d -sim.steps=%d -v", seed, r.Failure, seed, *simSteps)
@@ -46,6 +49,18 @@ func TestSimulation(t *testing.T) {
 	}
 	for _, what := range slices.Sorted(maps.Keys(counts)) {
 		t.Logf("%8d %s", counts[what], what)
+	}
+}
+
+// seeds yields so many seeds, or as many as there is time for.
+func seeds(n uint64) iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		began := time.Now()
+		for seed := *simFirst; *simFor > 0 && time.Since(began) < *simFor || *simFor == 0 && seed < *simFirst+n; seed++ {
+			if !yield(seed) {
+				return
+			}
+		}
 	}
 }
 
@@ -62,7 +77,20 @@ func TestSimulationReplays(t *testing.T) {
 }
 
 // caughtBy lists seeds by which each known bug was caught when they were last looked for, with -sim.find.
-var caughtBy = map[Bug][]uint64{}
+var caughtBy = map[Bug][]uint64{
+	Bug1549: {11, 35, 84},
+	Bug2678: {5, 9, 13},
+	Bug2845: {4, 32, 38},
+	Bug3023: {1, 13, 19},
+	Bug3642: {1, 11, 13},
+	Bug4394: {27},
+	Bug4643: {5, 20, 83},
+	Bug4646: {12, 23, 48},
+	Bug4685: {1, 10, 11},
+	Bug4712: {2, 13, 82},
+	Bug4882: {21, 84, 101},
+	Bug5094: {32, 80, 84},
+}
 
 // searchSeeds is how many seeds are tried where none of the list catches a bug any more: any change of a replica
 // shifts them.

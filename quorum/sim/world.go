@@ -96,6 +96,7 @@ type temper struct {
 	queueBytes    int // of a link; tiny ones overflow
 	diskFaults    bool
 	minFree       int64 // what the configuration asks for
+	grouped       bool  // five voters are in groups
 	shareEphem    int   // of 10 nodes made, how many are ephemeral
 	streamLatency time.Duration
 }
@@ -145,19 +146,24 @@ func newWorld(o Options) (*World, error) {
 // populate makes the servers, which are down.
 func (w *World) populate(voters, observers int) (err error) {
 	var config proto.QuorumConfig
-	var ids []zk.ServerID
 	for i := range voters + observers {
 		s := newServer(w, zk.ServerID(i+1), i >= voters)
 		w.servers = append(w.servers, s)
 		config.Servers = append(config.Servers, proto.QuorumServer{
 			ID: s.id, Observer: s.observer, Addrs: []proto.PeerAddr{{Host: fmt.Sprintf("server%d", s.id), QuorumPort: 2888, ElectionPort: 3888}},
 		})
-		if !s.observer {
-			ids = append(ids, s.id)
+	}
+	if w.temper.grouped && voters == 5 {
+		config.Groups = []zk.Group{
+			{ID: 1, Members: []zk.Weight{{ID: 1, Weight: 1}, {ID: 2, Weight: 1}, {ID: 3, Weight: 1}}},
+			{ID: 2, Members: []zk.Weight{{ID: 4, Weight: 2}}},
+			{ID: 3, Members: []zk.Weight{{ID: 5, Weight: 1}}},
 		}
 	}
-	w.view, w.config = zk.NewView(ids...), config.String()
-	w.members, err = election.NewMembers(config, nil)
+	w.config = config.String()
+	if w.view, err = config.View(); err == nil {
+		w.members, err = election.NewMembers(config, nil)
+	}
 	return err
 }
 
@@ -178,6 +184,7 @@ func (w *World) drawTemper() temper {
 		diskFaults:    w.rng.IntN(3) == 0,
 		minFree:       pick(w, 0, int64(minFree)),
 		shareEphem:    pick(w, 0, 3, 7),
+		grouped:       w.rng.IntN(3) == 0,
 		streamLatency: pick(w, 5*ms, 300*ms),
 	}
 }

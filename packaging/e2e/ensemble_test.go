@@ -83,6 +83,39 @@ func (s *story) journal(t *testing.T) {
 		"Subject: Clients get answers", "Documentation: man:zkd(8)", "clients get answers")
 }
 
+// strictStart has a server that is ready with a quorum only, and that asks for more time until then.
+func (s *story) strictStart(t *testing.T) {
+	h := s.lab.Hosts[0]
+	const dropIn = "/run/systemd/system/zkd.service.d/impatient.conf"
+	if err := h.Put(s.ctx(t), dropIn, "[Service]\nTimeoutStartSec=2s\n"); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range s.lab.Hosts {
+		s.run(t, h, "systemctl", "stop", "zkd")
+	}
+	s.shell(t, h, `sed -i '1i systemd.ready = "quorum"' /etc/zkd/zkd.toml; systemctl daemon-reload; systemctl start --no-block zkd`)
+	s.await(t, "the server has looked for others for longer than it had time to start", func() error {
+		state, text := s.property(t, h, "ActiveState"), s.property(t, h, "StatusText")
+		if state != "activating" {
+			return testbed.Final(fmt.Errorf("%s: %s", state, text))
+		}
+		if !strings.HasPrefix(text, "looking for 4s: no quorum") {
+			return errors.New(text)
+		}
+		return nil
+	})
+	s.run(t, s.lab.Hosts[1], "systemctl", "start", "zkd")
+	s.await(t, "with a quorum it is ready", func() error {
+		if state := s.property(t, h, "ActiveState"); state != "active" {
+			return errors.New(state)
+		}
+		return nil
+	})
+	s.shell(t, h, "rm "+dropIn+"; sed -i 1d /etc/zkd/zkd.toml; systemctl daemon-reload; systemctl restart zkd")
+	s.run(t, s.lab.Hosts[2], "systemctl", "start", "zkd")
+	s.inSync(t)
+}
+
 // socket is how those who may change the server reach it.
 func (s *story) socket(t *testing.T) {
 	h := s.lab.Hosts[0]

@@ -132,7 +132,30 @@ func (s *story) wrongConfiguration(t *testing.T) {
 	}
 	wants(t, "the journal", s.run(t, h, "journalctl", "--no-pager", "--unit=zkd", "--lines=20"), "client.listn")
 	s.fails(t, h, 78, []string{"client.listn", "client.listen"}, "zkd", "check-config")
-	s.shell(t, h, `cp -p /root/zkd.toml /etc/zkd/; systemctl reset-failed zkd; rm -rf /var/lib/zkd/version-2 /var/lib/zkd/myid`)
+	s.shell(t, h, `cp -p /root/zkd.toml /etc/zkd/; systemctl reset-failed zkd`)
+}
+
+func (s *story) damagedData(t *testing.T) {
+	h := s.lab.Hosts[0]
+	s.shell(t, h, `for file in /var/lib/zkd/version-2/snapshot.*; do echo damaged > $file; done`)
+	s.fails(t, h, 1, nil, "systemctl", "start", "zkd")
+	if status, restarts := s.property(t, h, "ExecMainStatus"), s.property(t, h, "NRestarts"); status != "74" || restarts != "0" {
+		t.Errorf("exit status %s and %s restarts, want 74 and none", status, restarts)
+	}
+	wants(t, "the journal", s.run(t, h, "journalctl", "--no-pager", "--unit=zkd", "--lines=20", "-x"), "/var/lib/zkd/version-2", "Subject: zkd has ended by itself")
+	s.shell(t, h, `systemctl stop zkd; systemctl reset-failed zkd || true; rm -rf /var/lib/zkd/version-2`)
+}
+
+// dataElsewhere has the data outside of /var/lib, which the unit forbids until it is told.
+func (s *story) dataElsewhere(t *testing.T) {
+	h := s.lab.Hosts[0]
+	s.shell(t, h, `install -d -o zkd -g zkd -m 750 /srv/zkd; sed -i 's|/var/lib/zkd|/srv/zkd|' /etc/zkd/zkd.toml`)
+	s.fails(t, h, 1, nil, "systemctl", "start", "zkd")
+	s.shell(t, h, `mkdir /etc/systemd/system/zkd.service.d
+		cp /usr/share/doc/zkd/examples/data-elsewhere.conf /etc/systemd/system/zkd.service.d/
+		systemctl daemon-reload; systemctl stop zkd; systemctl reset-failed zkd || true; systemctl start zkd; zkd wait
+		ls /srv/zkd/version-2/snapshot.*; systemctl stop zkd
+		rm -r /etc/systemd/system/zkd.service.d /srv/zkd; systemctl daemon-reload; cp -p /root/zkd.toml /etc/zkd/`)
 }
 
 // configuration is zkd.toml of a server of the ensemble.

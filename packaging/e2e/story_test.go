@@ -35,7 +35,10 @@ func TestThreeHostsFromInstallationToPurge(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &story{lab: lab}
-	aside := map[string]bool{"root and the group zkd reach the server by its socket": true} // steps on which nothing builds
+	aside := map[string]bool{ // steps on which nothing builds
+		"damaged data end the start, once":                      true,
+		"root and the group zkd reach the server by its socket": true,
+	}
 	for _, step := range []struct {
 		name string
 		do   func(*testing.T)
@@ -46,10 +49,13 @@ func TestThreeHostsFromInstallationToPurge(t *testing.T) {
 		{"the unit shuts the server in", s.confinement},
 		{"several servers live on a host", s.instances},
 		{"a wrong configuration ends the start, once", s.wrongConfiguration},
+		{"damaged data end the start, once", s.damagedData},
+		{"data can be elsewhere", s.dataElsewhere},
 		{"the first server of a cold ensemble does not hang", s.coldStart},
 		{"three servers are leader, follower and follower", s.ensemble},
 		{"the journal has events, and explains them", s.journal},
 		{"root and the group zkd reach the server by its socket", s.socket},
+		{"a strict start waits for a quorum for longer than its timeout", s.strictStart},
 		{"a reload takes over what is right and refuses what is wrong", s.reload},
 		{"the watchdog restarts a server that stands still", s.watchdog},
 		{"a client of the network writes", s.startLoad},

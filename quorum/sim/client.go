@@ -60,6 +60,8 @@ type clientConn struct {
 	// for none: nothing of this connection may come behind it.
 	boundary zk.Zxid
 	older    *clientConn
+	since    time.Duration // it was opened
+	closing  bool          // the client has asked for the end of its session
 }
 
 // act does something, and again later.
@@ -88,7 +90,7 @@ func (c *client) connect(l *life) {
 		return
 	}
 	m := l.replica()
-	k := &clientConn{c: c, l: l, m: m, term: m.Serving(), heard: m.NowMillis(), watching: -1, older: c.conn}
+	k := &clientConn{c: c, l: l, m: m, term: m.Serving(), heard: m.NowMillis(), watching: -1, older: c.conn, since: c.w.now}
 	if c.conn != nil {
 		c.conn.left = true
 	}
@@ -213,6 +215,7 @@ func multiBody(paths ...string) (b []byte) {
 func (k *clientConn) submit(want wish, kind replica.Kind, body []byte) {
 	k.c.cxid++
 	want.cxid = k.c.cxid
+	k.closing = k.closing || want.op == zk.OpCloseSession
 	k.queue = append(k.queue, want)
 	if want.op == zk.OpCreate && want.path != register {
 		k.c.w.checks.late = append(k.c.w.checks.late, lateWrite{k, want.path})
@@ -255,6 +258,10 @@ func (k *clientConn) SessionClosed() { k.lostSession() }
 func (k *clientConn) lostSession() {
 	if k.l.dead || k.over {
 		return
+	}
+	w := k.c.w
+	if k.c.conn == k && !k.closing && w.calmSince > 0 && k.since > w.calmSince {
+		w.fail("client %d loses its session %v on %v, where it was heard of all the time", k.c.id, k.c.session, k.l)
 	}
 	k.over = true
 	if k.c.conn == k {

@@ -32,6 +32,11 @@ func (w *World) heal() {
 	for _, c := range w.clients {
 		c.silent = false
 	}
+	// Nobody loses a session now that is heard of.
+	w.calmSince = w.now
+	for w.failure == "" && w.now < w.calmSince+2*sessionTimeout {
+		w.step()
+	}
 	// Each server takes a write, and then everybody falls silent.
 	written := w.checks.grants
 	for w.failure == "" && w.checks.grants < written+3*len(w.clients) {

@@ -60,8 +60,9 @@ type World struct {
 	clients []*client
 	checks  checks
 
-	healed  bool
-	failure string
+	healed    bool
+	calmSince time.Duration // all serve, 0 before
+	failure   string
 
 	// Of a scene.
 	scripted bool // nothing happens by chance

@@ -31,8 +31,7 @@ type ensemble struct {
 	*network
 	servers map[int]*server
 	paused  map[int]bool
-	// all and clients are host numbers: of all servers, and of where the test's clients are.
-	all, clients []int
+	all     []int // ids, which are host numbers, too
 }
 
 // startEnsemble starts a server of each target on fresh data and returns when all serve. They end
@@ -50,7 +49,7 @@ func startEnsemble(t testing.TB, targets []target, settings ...string) *ensemble
 // newEnsemble is startEnsemble without the start.
 func newEnsemble(t testing.TB, targets []target, settings ...string) *ensemble {
 	t.Helper()
-	e := &ensemble{servers: map[int]*server{}, paused: map[int]bool{}, clients: []int{testHost}}
+	e := &ensemble{servers: map[int]*server{}, paused: map[int]bool{}}
 	var members []string
 	for i := range targets {
 		e.all = append(e.all, i+1)

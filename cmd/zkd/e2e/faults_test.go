@@ -95,6 +95,10 @@ var faults = []fault{
 		e.part(t, blackHole, []int{leader}, []int{follower})
 		l.awaitProgress(t)
 	}},
+	{"clients do not reach the leader", false, func(t testing.TB, e *ensemble, l *ensembleLoad, leader, _ int) {
+		e.part(t, blackHole, []int{testHost}, []int{leader})
+		l.awaitProgress(t)
+	}},
 	{"a follower's link is slow", false, func(t testing.TB, e *ensemble, l *ensembleLoad, _, follower int) {
 		e.slowDown(t, follower)
 		l.awaitProgress(t)

@@ -11,9 +11,10 @@ import (
 // Scene is a short story of three servers that goes the same way each time, so that it can be interrupted at each of
 // its points: an operation of a disk, or a packet sent.
 type Scene struct {
-	Name  string
-	begin func(w *World) // what comes before
-	story func(w *World) // what is interrupted
+	Name     string
+	begin    func(w *World) // what comes before
+	story    func(w *World) // what is interrupted
+	prealloc int64          // of the logs
 }
 
 // Crash is where a scene is interrupted, and what comes then.
@@ -26,22 +27,23 @@ type Crash struct {
 
 // Scenes are all there are.
 func Scenes() []Scene {
+	together := func(w *World) {
+		w.startAll(1, 2, 3)
+		w.serve(1, 2, 3)
+	}
+	late := func(w *World) {
+		w.startAll(1, 2)
+		w.serve(1, 2)
+		w.put(2, "later")
+		w.startAll(3)
+		w.serve(1, 2, 3)
+	}
 	return []Scene{
-		{"the first epoch of all", func(*World) {}, func(w *World) {
-			w.startAll(1, 2, 3)
-			w.serve(1, 2, 3)
-		}},
-		{"the one with a tail leads", (*World).tailAtThree, func(w *World) {
-			w.startAll(1, 2, 3)
-			w.serve(1, 2, 3)
-		}},
-		{"the one with a tail comes late, and is cut", (*World).tailAtThree, func(w *World) {
-			w.startAll(1, 2)
-			w.serve(1, 2)
-			w.put(2, "later")
-			w.startAll(3)
-			w.serve(1, 2, 3)
-		}},
+		{"the first epoch of all", func(*World) {}, together, 0},
+		{"the one with a tail leads", (*World).tailAtThree, together, 0},
+		{"the one with a tail leads, logs allocated ahead", (*World).tailAtThree, together, 4096},
+		{"the one with a tail comes late, and is cut", (*World).tailAtThree, late, 0},
+		{"the one with a tail comes late, and is cut, logs allocated ahead", (*World).tailAtThree, late, 4096},
 		{"one with an empty disk gets a snapshot", func(w *World) {
 			w.startAll(1, 2)
 			w.serve(1, 2)
@@ -51,7 +53,7 @@ func Scenes() []Scene {
 		}, func(w *World) {
 			w.startAll(3)
 			w.serve(1, 2, 3)
-		}},
+		}, 0},
 		{"one that slept through an epoch gets the log", func(w *World) {
 			w.startAll(1, 2, 3)
 			w.serve(1, 2, 3)
@@ -63,7 +65,7 @@ func Scenes() []Scene {
 		}, func(w *World) {
 			w.startAll(3)
 			w.serve(1, 2, 3)
-		}},
+		}, 0},
 	}
 }
 
@@ -87,7 +89,7 @@ func (w *World) tailAtThree() {
 	w.reunite()
 }
 
-func newSceneWorld(seed uint64, o Options) (*World, error) {
+func newSceneWorld(seed uint64, prealloc int64, o Options) (*World, error) {
 	w, err := emptyWorld(o)
 	if err != nil {
 		return nil, err
@@ -96,14 +98,14 @@ func newSceneWorld(seed uint64, o Options) (*World, error) {
 	w.rng = rand.New(rand.NewPCG(seed, 0x7363656e65))
 	w.temper = temper{
 		latency: 2 * time.Millisecond, diskLatency: time.Millisecond, streamLatency: time.Millisecond,
-		snapCount: 100_000, queueBytes: 1 << 20,
+		snapCount: 100_000, queueBytes: 1 << 20, prealloc: prealloc,
 	}
 	return w, w.populate(3, 0)
 }
 
 // Play plays a scene with a crash, and returns how many points it has and what was wrong, or "".
 func (s Scene) Play(c Crash, o Options) (points int, failure string) {
-	w, err := newSceneWorld(1, o)
+	w, err := newSceneWorld(1, s.prealloc, o)
 	if err != nil {
 		return 0, err.Error()
 	}

@@ -164,28 +164,46 @@ func TestTheCatalogueExplainsEveryEvent(t *testing.T) {
 	}
 }
 
-func TestEveryEventIsLoggedSomewhere(t *testing.T) {
-	var source strings.Builder
+// source returns the text of all rooms but the one that lists the events.
+func source(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
 	for _, p := range packages(t) {
 		if p.room() == "daemon/sd" {
-			continue // where they are listed
+			continue
 		}
 		for _, name := range p.GoFiles {
 			text, err := os.ReadFile(filepath.Join(p.Dir, name))
 			if err != nil {
 				t.Fatal(err)
 			}
-			source.Write(text)
+			all.Write(text)
 		}
 	}
+	return all.String()
+}
+
+func TestEveryEventIsLoggedSomewhere(t *testing.T) {
+	source := source(t)
 	for _, e := range sd.Events() {
 		for _, m := range e.Messages {
 			// Where one message is another with an addition, it may be put together from the two.
 			before, addition, _ := strings.Cut(m, "; ")
-			whole := strings.Contains(source.String(), `"`+m+`"`)
-			if !whole && !(strings.Contains(source.String(), `"`+before+`"`) && strings.Contains(source.String(), `"; `+addition+`"`)) {
+			whole := strings.Contains(source, `"`+m+`"`)
+			if !whole && !(strings.Contains(source, `"`+before+`"`) && strings.Contains(source, `"; `+addition+`"`)) {
 				t.Errorf("nobody logs %q of the event %s any more", m, e.Name)
 			}
+		}
+	}
+}
+
+func TestTheCatalogueNamesFieldsThatAreLogged(t *testing.T) {
+	source := source(t)
+	for _, m := range regexp.MustCompile(`@(\w+)@`).FindAllStringSubmatch(data(t, "systemd/zkd.catalog"), -1) {
+		field := strings.ToLower(strings.TrimPrefix(m[1], "ZKD_"))
+		logged := field == "error" // zap.Error names it
+		if !logged && !regexp.MustCompile(`zap\.\w+\("`+field+`"`).MatchString(source) {
+			t.Errorf("nobody logs the field %s that the catalogue names as %s", field, m[0])
 		}
 	}
 }

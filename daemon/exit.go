@@ -18,6 +18,7 @@ import (
 const (
 	ExitOK         = 0
 	ExitFailure    = 1
+	ExitProblems   = 2  // zkd doctor: something is wrong, not only worth a warning
 	ExitNotRunning = 3  // zkd status: no server there
 	ExitNoQuorum   = 4  // zkd status: a server that does not serve
 	ExitUsage      = 64 // wrong arguments

@@ -51,7 +51,7 @@ func packages(t *testing.T) []pkg {
 
 // pure are the rooms that take events and return actions.
 var pure = []string{
-	"daemon/config", "quorum/auth", "quorum/jute", "quorum/prep", "quorum/proto", "quorum/session",
+	"daemon/config", "daemon/doctor", "quorum/auth", "quorum/jute", "quorum/prep", "quorum/proto", "quorum/session",
 	"quorum/tree", "quorum/watch", "quorum/zab", "quorum/election", "quorum/zk",
 	"firewall", "firewall/foreign", "daemon/admin/page", "daemon/admin/page/history",
 }

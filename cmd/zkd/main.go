@@ -53,7 +53,7 @@ func (e saidError) Unwrap() error { return e.error }
 func newRoot() *cobra.Command {
 	root := newGroup("zkd", "A coordination server in the place of Apache ZooKeeper",
 		newRun(), newStatus(), newWait(), newCheckConfig(), newImport(), newInit(), newFirewall(),
-		newSession(), newConnections(), newLeader(), newLog(), newSnapshot(), newVersion())
+		newDoctor(), newSession(), newConnections(), newLeader(), newLog(), newSnapshot(), newVersion())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	return root
 }

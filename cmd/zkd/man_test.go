@@ -132,7 +132,7 @@ func TestTheManualListsTheExitCodes(t *testing.T) {
 		listed = append(listed, m[1])
 	}
 	var want []string
-	for _, code := range []int{daemon.ExitOK, daemon.ExitFailure, daemon.ExitNotRunning, daemon.ExitNoQuorum, daemon.ExitUsage,
+	for _, code := range []int{daemon.ExitOK, daemon.ExitFailure, daemon.ExitProblems, daemon.ExitNotRunning, daemon.ExitNoQuorum, daemon.ExitUsage,
 		daemon.ExitData, daemon.ExitBusy, daemon.ExitPermission, daemon.ExitConfig} {
 		want = append(want, fmt.Sprint(code))
 	}

@@ -1,0 +1,126 @@
+package gather
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+
+	"zkd/daemon"
+	"zkd/daemon/admin"
+	"zkd/daemon/doctor"
+	"zkd/daemon/probe"
+	"zkd/firewall"
+	"zkd/firewall/foreign"
+	"zkd/firewall/keeper"
+	"zkd/firewall/nft"
+)
+
+const maxReportBytes = 4 << 20
+
+// server asks the server on this host: on its socket, on its admin port, and with srvr.
+func (g *gatherer) server(ctx context.Context) {
+	if g.f.ConfigError != "" {
+		return
+	}
+	cfg := g.f.Config
+	var networks [][2]string
+	if path := cfg.SocketPath(); path != "" {
+		networks = append(networks, [2]string{"unix", path})
+	}
+	if cfg.Admin.Enabled {
+		for _, a := range cfg.Admin.Listen {
+			networks = append(networks, [2]string{"tcp", admin.Loopback(a)})
+		}
+	}
+	for _, n := range networks {
+		r, err := g.report(ctx, n[0], n[1])
+		if err != nil || r.ID != int64(cfg.ID) {
+			continue
+		}
+		s := doctor.Server{Answers: true, Serving: r.Serving, Reason: r.NotServing, Version: r.Version, Told: true}
+		for _, p := range r.Problems {
+			s.Problems = append(s.Problems, doctor.Finding{Code: p.Code, Severity: doctor.Severity(p.Severity), Text: p.Text, Fix: p.Fix})
+		}
+		g.f.Server = s
+		return
+	}
+	a := probe.Ask(ctx, probe.Target{Client: cfg.Client.Listen, Timeout: g.o.Timeout})
+	g.f.Server = doctor.Server{Answers: a.State == probe.Serving || a.State == probe.NotServing, Serving: a.State == probe.Serving, Reason: a.Reason}
+	if g.f.Server.Answers {
+		g.unseen("problems that the server knows of itself", "neither its socket nor its admin port answers here")
+	}
+}
+
+// report asks for /status.
+func (g *gatherer) report(ctx context.Context, network, addr string) (r admin.Report, err error) {
+	ctx, cancel := g.as(ctx)
+	defer cancel()
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/status", nil)
+	if err != nil {
+		return r, err
+	}
+	resp, err := (&http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return r, err
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxReportBytes)).Decode(&r); err != nil || r.Schema == 0 {
+		return r, errors.Join(err, fmt.Errorf("%s: no answer of a server", addr))
+	}
+	return r, nil
+}
+
+// firewall looks at the rules, its own and those of others, as zkd firewall check and the server do.
+func (g *gatherer) firewall(ctx context.Context) {
+	cfg := g.f.Config
+	planner := keeper.Planner{Resolver: net.DefaultResolver, Interfaces: keeper.SystemInterfaces}
+	plan, err := planner.Plan(ctx, daemon.FirewallConfig(cfg))
+	if err != nil {
+		g.unseen("firewall", err.Error())
+		return
+	}
+	n := new(nft.Netfilter)
+	view, err := n.Foreign(ctx)
+	if err != nil {
+		why := err.Error()
+		if errors.Is(err, firewall.ErrPermission) {
+			why = firewall.ErrPermission.Error() + ": run this as root"
+		}
+		g.unseen("rules of firewalls", why)
+		return
+	}
+	st := keeper.Status{Mode: keeper.Auto, Active: true, NoClients: plan.NoClients, Foreign: foreign.Check(view, plan.Flows())}
+	mode := keeper.Mode(cfg.Firewall.Mode)
+	if g.f.Server.Answers && mode != keeper.Off && (mode == keeper.Required || !cfg.OnLoopback()) {
+		st.Mode = mode
+		st.Active, st.Reason = inForce(ctx, n, plan.Ruleset)
+	}
+	found := &doctor.Firewall{}
+	for _, p := range admin.FirewallProblems(st) {
+		found.Problems = append(found.Problems, doctor.Finding{Code: p.Code, Severity: doctor.Severity(p.Severity), Text: p.Text, Fix: p.Fix})
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.f.Firewall = found
+}
+
+// inForce reports whether the rules are in force, or why they are not.
+func inForce(ctx context.Context, n *nft.Netfilter, want firewall.Ruleset) (bool, string) {
+	state, err := n.Read(ctx, want.Table)
+	switch {
+	case err != nil:
+		return false, err.Error()
+	case !state.Exists:
+		return false, "there is no table inet " + want.Table
+	case !firewall.Diff(want, state.Ruleset).None():
+		return false, "table inet " + want.Table + " is not what the configuration asks for: zkd firewall diff"
+	}
+	return true, ""
+}

@@ -27,6 +27,7 @@ import (
 	"zkd/quorum"
 	"zkd/quorum/peer"
 	"zkd/quorum/proto"
+	"zkd/quorum/replica"
 	"zkd/quorum/snap"
 	"zkd/quorum/stats"
 	"zkd/quorum/txlog"
@@ -292,20 +293,21 @@ func TestExitCodes(t *testing.T) {
 		err  error
 		want int
 	}{
-		"a clean end":                {nil, 0},
-		"no rules can be made of it": {fmt.Errorf("x: %w", &keeper.ConfigError{Err: errors.New("y")}), 78},
-		"rules are not permitted":    {fmt.Errorf("%w: %w", firewall.ErrPermission, syscall.EPERM), 77},
-		"anything else":              {errors.New("x"), 1},
-		"a typed error":              {fmt.Errorf("run: %w", Errorf(ExitNoQuorum, "x")), 4},
-		"a wrong configuration":      {fmt.Errorf("load: %w", config.Errors{{What: "x"}}), 78},
-		"a port in use":              {&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, 75},
-		"a data directory in use":    {fmt.Errorf("x: %w", vfs.ErrLocked), 75},
-		"an address of elsewhere":    {&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)}, 78},
-		"no permission":              {&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, 77},
-		"damaged data":               {fmt.Errorf("x: %w", &txlog.CorruptError{File: "log.1"}), 74},
-		"a damaged snapshot":         {fmt.Errorf("x: %w", &snap.CorruptError{Name: "snapshot.1", Err: errors.New("y")}), 74},
-		"no snapshot that is whole":  {&snap.NoneError{Dir: "d"}, 74},
-		"a disk that fails":          {&fs.PathError{Op: "fsync", Path: "x", Err: syscall.EIO}, 74},
+		"a clean end":                  {nil, 0},
+		"no rules can be made of it":   {fmt.Errorf("x: %w", &keeper.ConfigError{Err: errors.New("y")}), 78},
+		"rules are not permitted":      {fmt.Errorf("%w: %w", firewall.ErrPermission, syscall.EPERM), 77},
+		"anything else":                {errors.New("x"), 1},
+		"a typed error":                {fmt.Errorf("run: %w", Errorf(ExitNoQuorum, "x")), 4},
+		"a wrong configuration":        {fmt.Errorf("load: %w", config.Errors{{What: "x"}}), 78},
+		"a port in use":                {&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}, 75},
+		"a data directory in use":      {fmt.Errorf("x: %w", vfs.ErrLocked), 75},
+		"an address of elsewhere":      {&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)}, 78},
+		"no permission":                {&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, 77},
+		"damaged data":                 {fmt.Errorf("x: %w", &txlog.CorruptError{File: "log.1"}), 74},
+		"a damaged snapshot":           {fmt.Errorf("x: %w", &snap.CorruptError{Name: "snapshot.1", Err: errors.New("y")}), 74},
+		"no snapshot that is whole":    {&snap.NoneError{Dir: "d"}, 74},
+		"a restore that was cut short": {fmt.Errorf("x: %w", replica.ErrRestoreUnfinished), 74},
+		"a disk that fails":            {&fs.PathError{Op: "fsync", Path: "x", Err: syscall.EIO}, 74},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := ExitCode(test.err); got != test.want {

@@ -8,6 +8,7 @@ import (
 
 	"zkd/daemon/config"
 	"zkd/firewall/keeper"
+	"zkd/quorum/replica"
 	"zkd/quorum/snap"
 	"zkd/quorum/txlog"
 	"zkd/quorum/vfs"
@@ -59,7 +60,8 @@ func ExitCode(err error) int {
 		return typed.Code
 	case errors.As(err, &wrong), errors.As(err, &noRules):
 		return ExitConfig
-	case errors.As(err, &badLog), errors.As(err, &badSnapshot), errors.As(err, &noSnapshot), errors.Is(err, syscall.EIO):
+	case errors.As(err, &badLog), errors.As(err, &badSnapshot), errors.As(err, &noSnapshot), errors.Is(err, syscall.EIO),
+		errors.Is(err, replica.ErrRestoreUnfinished):
 		return ExitData
 	case errors.Is(err, vfs.ErrLocked), errors.Is(err, syscall.EADDRINUSE):
 		return ExitBusy

@@ -146,7 +146,7 @@ func TestSnapshotsAreSavedRestoredAndCompared(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(data, "zkd.restoring"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(1, "", "run", "--config", config, "--log-level", "error")
+	run(daemon.ExitData, "", "run", "--config", config, "--log-level", "error")
 }
 
 func mkdir(t *testing.T, name string) string {

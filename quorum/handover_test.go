@@ -46,6 +46,14 @@ func TestALeaderHandsOverToAnotherAndFollowsIt(t *testing.T) {
 func TestALeaderKeepsItsRoleWhereNobodyCouldFollow(t *testing.T) {
 	e := newEnsemble(t, 3, 0, nil)
 	leader := e.await()
+	eventually(t, "the leader knows both followers", func() bool {
+		for _, m := range e.servers[leader].Status().Ensemble.Members {
+			if !m.Synced {
+				return false
+			}
+		}
+		return true
+	})
 	e.stop((leader + 1) % 3)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()

@@ -208,6 +208,27 @@ func (s *story) hostCrash(t *testing.T) {
 	s.load.progress(t)
 }
 
+// pulledCable leaves a leader alone with its host: it must cease to serve, and say why.
+func (s *story) pulledCable(t *testing.T) {
+	h := s.leader(t)
+	if err := h.Cut(); err != nil {
+		t.Fatal(err)
+	}
+	s.await(t, "the leader without a quorum ceases to serve", func() error {
+		code, text := s.code(t, h, "zkd", "status")
+		if code != 4 || !strings.Contains(text, "no quorum") || !strings.Contains(text, "timed out") {
+			return fmt.Errorf("exit status %d\n%s", code, text)
+		}
+		return nil
+	})
+	s.load.progress(t)
+	if err := h.Mend(); err != nil {
+		t.Fatal(err)
+	}
+	s.inSync(t)
+	s.load.progress(t)
+}
+
 func (s *story) reboot(t *testing.T) {
 	h := s.others(s.leader(t))[0]
 	s.restartHost(t, h)

@@ -61,6 +61,7 @@ func TestThreeHostsFromInstallationToPurge(t *testing.T) {
 		{"a client of the network writes", s.startLoad},
 		{"a leader that is killed is replaced and restarted", s.leaderCrash},
 		{"the host of the leader crashes", s.hostCrash},
+		{"the cable of the leader is pulled", s.pulledCable},
 		{"a host reboots", s.reboot},
 		{"a host that drops packets to itself is told so", s.loopbackMistake},
 		{"the rules let members and clients in and nobody else", s.portsMatrix},

@@ -67,18 +67,22 @@ func saveSnapshot(ctx context.Context, c *socket.Client, to string, p *progress)
 		return "", info, explain(err)
 	}
 	defer content.Close()
-	zxid, _, ok := snap.ParseFileName(own)
-	if !ok {
+	if _, _, ok := snap.ParseFileName(own); !ok {
 		return "", info, fmt.Errorf("the server names its snapshot %q", own)
 	}
 	if name = to; inDir {
 		name = filepath.Join(to, own)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(name), ".zkd-snapshot-*") // only its owner may read it
+	// By its own name the copy is known to be of that zxid, and its znodes are compared with its digest.
+	dir, err := os.MkdirTemp(filepath.Dir(name), ".zkd-snapshot-*")
 	if err != nil {
 		return "", info, err
 	}
-	defer os.Remove(tmp.Name()) // where it has not got its name
+	defer os.RemoveAll(dir)
+	tmp, err := os.OpenFile(filepath.Join(dir, own), os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600) // only its owner may read it
+	if err != nil {
+		return "", info, err
+	}
 	n, err := io.Copy(tmp, &saying{content, p, own, size, 0})
 	if err == nil && n != size {
 		err = fmt.Errorf("the server sent %d bytes of %d", n, size)
@@ -89,13 +93,16 @@ func saveSnapshot(ctx context.Context, c *socket.Client, to string, p *progress)
 	if err = errors.Join(err, tmp.Close()); err != nil {
 		return "", info, fmt.Errorf("copy %s: %w", own, err)
 	}
-	info, _, err = inspect.CheckSnapshot(vfs.OS(), tmp.Name(), inspect.Options{Progress: p.read})
+	var note string
+	info, note, err = inspect.CheckSnapshot(vfs.OS(), tmp.Name(), inspect.Options{Progress: p.read})
 	if errors.Is(err, inspect.ErrDamaged) {
 		return "", info, &daemon.Error{Code: daemon.ExitData, Err: fmt.Errorf("the copy of %s reads back as something else: %w", own, err)}
-	} else if err != nil {
+	} else if err == nil && note != "" {
+		err = fmt.Errorf("the server gave a snapshot that cannot be checked: %s", note)
+	}
+	if err != nil {
 		return "", info, err
 	}
-	info.Zxid = zxid
 	if err := giveName(tmp.Name(), name); errors.Is(err, fs.ErrExist) {
 		return "", info, daemon.Errorf(daemon.ExitFailure, "%s is there already: name another file", name)
 	} else if err != nil {

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 )
 
 // maxAnswerBytes bounds a JSON answer: some hundred bytes for each of a million sessions.
@@ -93,6 +95,9 @@ func (c *Client) post(ctx context.Context, path string, request any) (*http.Resp
 		return nil, err
 	}
 	resp, err := c.http.Do(req)
+	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
+		err = wrapped.Err // without the address, which is none
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -241,18 +241,25 @@ func (t Target) take(name string, o Options, res *Result) error {
 	if err := t.copy(name, tmp, o); err != nil {
 		return err
 	}
-	info, note, err := inspect.CheckSnapshot(t.FS, tmp, inspect.Options{Progress: o.Progress})
+	final, err := t.named(tmp, path.Base(name), o)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	res.Info, res.Note = info, note
-	if res.Zxid, err = zxidOf(name, info, o.Fuzzy); err != nil {
+	// By its name it is known where it was taken, and so whether its znodes must be those of its digest.
+	info, note, err := inspect.CheckSnapshot(t.FS, final, inspect.Options{Progress: o.Progress})
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if err := usable(name, info, o.Fuzzy); err != nil {
 		return err
 	}
-	final := path.Join(dir, snap.FileName(res.Zxid, info.Compression))
-	res.Info.Name = path.Base(final)
-	if err := t.FS.Rename(tmp, final); err != nil {
-		return err
+	res.Info, res.Note, res.Zxid = info, note, info.Zxid
+	// A name may promise another compression than the file has: a server would pass it over.
+	if right := path.Join(dir, snap.FileName(info.Zxid, info.Compression)); right != final {
+		if err := t.FS.Rename(final, right); err != nil {
+			return err
+		}
+		final = right
 	}
 	if err := t.adopt(final); err != nil {
 		return err
@@ -263,23 +270,38 @@ func (t Target) take(name string, o Options, res *Result) error {
 	return t.FS.SyncDir(dir)
 }
 
-// zxidOf returns where the server goes on from a snapshot: its own zxid if it is exact, however the file is called,
-// else that of its name.
-func zxidOf(file string, info snap.Info, fuzzy bool) (zk.Zxid, error) {
-	named, _, ok := snap.ParseFileName(path.Base(file))
-	switch {
-	case ok && info.HasDigest && info.DigestZxid < named:
-		return 0, fmt.Errorf("%s is not the snapshot of its name: it was taken at %v", file, info.DigestZxid)
-	case ok && (!info.HasDigest || info.DigestZxid == named):
-		return named, nil
-	case ok && fuzzy:
-		return named, nil
-	case ok:
-		return 0, &FuzzyError{file, named, info.DigestZxid}
-	case info.HasLastProcessed && info.HasDigest && info.DigestZxid == info.LastProcessed:
-		return info.LastProcessed, nil
+// named gives the copy the name of a snapshot: the one that the file had or, if that was another, one by the zxid that
+// the file says itself that it was taken at. Whether that is so is for the digest to say.
+func (t Target) named(tmp, base string, o Options) (final string, err error) {
+	if _, _, ok := snap.ParseFileName(base); !ok {
+		var tell snap.Progress
+		if o.Progress != nil {
+			tell = func(bytes, nodes int64) error { o.Progress(base, bytes, nodes); return nil }
+		}
+		info, err := snap.Verify(t.FS, tmp, tell)
+		if corrupt := (*snap.CorruptError)(nil); errors.As(err, &corrupt) {
+			return "", fmt.Errorf("%w: %w", inspect.ErrDamaged, err)
+		} else if err != nil {
+			return "", err
+		}
+		if !info.HasDigest || !info.HasLastProcessed || info.DigestZxid != info.LastProcessed {
+			return "", errors.New("it does not say at which zxid it was taken: give it its name again, snapshot. and the zxid in hexadecimal")
+		}
+		base = snap.FileName(info.LastProcessed, info.Compression)
 	}
-	return 0, fmt.Errorf("%s does not say at which zxid it was taken: give it its name again, snapshot. and the zxid in hexadecimal", file)
+	final = path.Join(path.Dir(tmp), base)
+	return final, t.FS.Rename(tmp, final)
+}
+
+// usable returns why the state of a whole snapshot cannot be gone on from, nil if it can.
+func usable(file string, info snap.Info, fuzzy bool) error {
+	switch {
+	case info.HasDigest && info.DigestZxid < info.Zxid:
+		return fmt.Errorf("%s is not the snapshot of its name: it was taken at %v", file, info.DigestZxid)
+	case info.HasDigest && info.DigestZxid > info.Zxid && !fuzzy:
+		return &FuzzyError{file, info.Zxid, info.DigestZxid}
+	}
+	return nil
 }
 
 func (t Target) copy(from, to string, o Options) error {

@@ -18,21 +18,26 @@ import (
 	"zkd/quorum/zk"
 )
 
-// at is a view of an empty tree at another zxid.
+// at is a view of an empty tree at another zxid, and perhaps with another digest.
 type at struct {
 	*tree.View
 	zxid zk.Zxid
+	lie  uint64
 }
 
-func (v at) Zxid() zk.Zxid { return v.zxid }
+func (v at) Zxid() zk.Zxid  { return v.zxid }
+func (v at) Digest() uint64 { return v.View.Digest() + v.lie }
 
 // backup writes a snapshot of an empty tree at zxid below a new directory.
-func backup(t *testing.T, zxid zk.Zxid) string {
+func backup(t *testing.T, zxid zk.Zxid) string { return backupWith(t, zxid, 0) }
+
+// backupWith is backup with a digest that is off by lie.
+func backupWith(t *testing.T, zxid zk.Zxid, lie uint64) string {
 	t.Helper()
 	dir := t.TempDir()
 	view := tree.New(tree.Options{}).Freeze()
 	defer view.Release()
-	info, err := snap.Save(vfs.OS(), dir, at{view, zxid}, snap.Options{})
+	info, err := snap.Save(vfs.OS(), dir, at{view, zxid, lie}, snap.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +117,7 @@ func TestRestoreSetsAllAsideAndKeepsTheEpochs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.Zxid != 0x600000005 || res.Accepted != 9 || res.Current != 7 || len(res.Aside) != 2 || res.Resumed {
+	if res.Note != "" || res.Info.Nodes == 0 || res.Zxid != 0x600000005 || res.Accepted != 9 || res.Current != 7 || len(res.Aside) != 2 || res.Resumed {
 		t.Errorf("%+v", res)
 	}
 	if info, err := os.Stat(filepath.Join(target.LogDir, "version-2")); err != nil || !info.IsDir() {
@@ -208,11 +213,20 @@ func TestWhatCannotBeRestoredChangesNothing(t *testing.T) {
 		want string // of the error; "" for none
 	}{
 		"a backup by another name says itself where it was taken": {func(t *testing.T) string { return elsewhere(t, "backup", whole) }, ""},
+		"one whose name promises a compression":                   {func(t *testing.T) string { return elsewhere(t, "snapshot.600000005.gz", whole) }, ""},
 		"one by the name of another":                              {func(t *testing.T) string { return elsewhere(t, "snapshot.700000001", whole) }, "is not the snapshot of its name"},
 		"one that holds parts of what came later": {func(t *testing.T) string { return elsewhere(t, "snapshot.600000001", whole) },
 			"without the log behind it"},
 		"a damaged one": {func(t *testing.T) string {
 			return elsewhere(t, "snapshot.600000005", func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+		}, "damaged"},
+		"one whose znodes are not those of its digest": {func(t *testing.T) string { return backupWith(t, 0x600000005, 1) }, "damaged"},
+		"one that holds parts of what came later, by another name": {func(t *testing.T) string {
+			name := filepath.Join(t.TempDir(), "backup")
+			if err := os.Rename(backupWith(t, 0x600000005, 1), name); err != nil {
+				t.Fatal(err)
+			}
+			return name
 		}, "damaged"},
 		"no snapshot": {func(t *testing.T) string { return elsewhere(t, "x", func([]byte) []byte { return []byte("hello") }) }, "damaged"},
 		"no file":     {func(t *testing.T) string { return filepath.Join(t.TempDir(), "nothing") }, "no such file"},
@@ -224,8 +238,8 @@ func TestWhatCannotBeRestoredChangesNothing(t *testing.T) {
 			_, err := target.Restore(tc.file(t), Options{})
 			switch {
 			case tc.want == "":
-				if err != nil {
-					t.Error(err)
+				if err != nil || files(t, target)["data/version-2/snapshot.600000005"] == "" {
+					t.Errorf("%v, %v", err, files(t, target))
 				}
 				return
 			case err == nil || !strings.Contains(err.Error(), tc.want):

@@ -132,6 +132,10 @@ func TestFindings(t *testing.T) {
 		"foreign firewall": set(func(f *Facts) {
 			f.Firewall.Problems = []Finding{{"Z102", Warning, "ufw drops member 2", "run: ufw allow"}}
 		}),
+		"two rules": set(func(f *Facts) {
+			f.Firewall.Problems = []Finding{{"Z101", Warning, "ufw drops loopback", "run: ufw allow"}, {"Z101", Warning, "iptables drops loopback", "run: iptables"}}
+			f.Ports[0].OK, f.Ports[0].Class = false, "timed out" // of that
+		}),
 		"other tick": set(func(f *Facts) { f.Members[1].Conf["tickTime"] = "3000" }),
 		"other list": set(func(f *Facts) {
 			f.Members[0].Servers = map[zk.ServerID]string{1: "h1:2888:3888", 2: "h2:2889:3888", 4: "h4:2888:3888"}

@@ -13,6 +13,8 @@ func checks() []check {
 	configured := func(f *Facts) bool { return f.ConfigError == "" }
 	many := func(f *Facts) bool { return configured(f) && len(f.Config.Servers) > 1 }
 	return []check{
+		// First what names the rule that shuts a port: the next would only say that it is shut.
+		{"firewall", func(f *Facts) bool { return f.Firewall != nil }, func(f *Facts) []Finding { return f.Firewall.Problems }},
 		{"configuration", nil, configuration},
 		{"server", nil, server},
 		{"server id", configured, serverID},
@@ -20,7 +22,6 @@ func checks() []check {
 		{"names of members", many, names},
 		{"ports of this host", configured, ownPorts},
 		{"ports of members", many, memberPorts},
-		{"firewall", func(f *Facts) bool { return f.Firewall != nil }, func(f *Facts) []Finding { return f.Firewall.Problems }},
 		{"configuration of members", func(f *Facts) bool { return many(f) && slices.ContainsFunc(f.Members, heard) }, parity},
 		{"versions of members", func(f *Facts) bool { return many(f) && slices.ContainsFunc(f.Members, heard) }, versions},
 		{"data directory", func(f *Facts) bool { return len(f.Dirs) > 0 }, dirs},

@@ -52,8 +52,9 @@ func Judge(f Facts) Report {
 		if len(found) == 0 {
 			r.Fine = append(r.Fine, c.name)
 		}
+		before := r.Findings
 		for _, one := range found {
-			if !slices.ContainsFunc(r.Findings, one.repeats) {
+			if !slices.ContainsFunc(before, one.repeats) {
 				r.Findings = append(r.Findings, one)
 			}
 		}
@@ -74,8 +75,8 @@ func Judge(f Facts) Report {
 	return r
 }
 
-// repeats reports whether another says the same: what the server says of itself is judged before what was seen from
-// outside, and knows more.
+// repeats reports whether another, which was judged before, says the same and knows more: which rule shuts a port, or
+// what the server says of itself.
 func (f Finding) repeats(other Finding) bool {
 	return f.Code == other.Code && (f.Text == other.Text || f.Code == "Z101" || f.Code == "Z104" || f.Code == "Z401")
 }

@@ -7,4 +7,6 @@ if [ -d /run/systemd/system ]; then
 	deb-systemd-invoke stop zkd.service 'zkd@*.service' >/dev/null || true
 fi
 # A server that crashed leaves its rules in force, for its next start.
-zkd firewall remove >/dev/null 2>&1 || true
+for config in /etc/zkd/*.toml; do
+	zkd firewall remove --config "$config" >/dev/null 2>&1 || true
+done

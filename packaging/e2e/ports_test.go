@@ -96,6 +96,9 @@ func (s *story) portsMatrix(t *testing.T) {
 		t.Errorf("a stranger, port 22: %s, want refused, by nobody who listens", got)
 	}
 	wants(t, "zkd firewall show", s.run(t, leader, "zkd", "firewall", "show"), "stranger")
+	if _, out := s.code(t, leader, "zkd", "doctor"); strings.Contains(out, "Z10") {
+		t.Errorf("zkd doctor finds fault with the way to the others:\n%s", out)
+	}
 	s.load.progress(t)
 }
 
@@ -164,11 +167,22 @@ N`,
 			return nil
 		})
 		s.fails(t, h, 1, rules.found, "zkd", "firewall", "check")
+		s.doctor(t, h, "Z101", "127.0.0.1:2181", "lo")
 		s.shell(t, h, rules.mend)
 		wants(t, "zkd status", s.run(t, h, "zkd", "status"), "Mode: ", "3 of 3 voters in touch")
 		s.shell(t, h, rules.undo)
 	}
 	s.inSync(t)
+}
+
+// doctor asks zkd doctor, which must find something, in all of the words.
+func (s *story) doctor(t *testing.T, h *testbed.Host, words ...string) {
+	t.Helper()
+	code, out := s.code(t, h, "zkd", "doctor")
+	if code != 1 && code != 2 {
+		t.Errorf("%s: zkd doctor: exit status %d, want warnings or problems\n%s", h.Name, code, out)
+	}
+	wants(t, h.Name+": zkd doctor", out, words...)
 }
 
 // ufw shuts the ports of a host to its network.
@@ -179,6 +193,7 @@ func (s *story) ufw(t *testing.T) {
 		t.Errorf("the client port is %s, want shut", got)
 	}
 	s.fails(t, h, 1, []string{"ufw", "ufw allow"}, "zkd", "firewall", "check")
+	s.doctor(t, h, "Z102", "ufw allow")
 	s.shell(t, h, "ufw allow from 198.51.100.0/24 to any app zkd; ufw allow from 2001:db8:51::/64 to any app zkd")
 	for port, want := range map[uint16]string{clientPort: "open", electionPort: "shut"} {
 		if got := s.reach(t, s.lab.Client, h.IP4, port); got != want {
@@ -202,6 +217,7 @@ func (s *story) firewalld(t *testing.T) {
 		return nil
 	})
 	s.fails(t, h, 1, []string{"firewalld", "firewall-cmd"}, "zkd", "firewall", "check")
+	s.doctor(t, h, "Z102", "firewall-cmd")
 	s.shell(t, h, "firewall-cmd --reload; firewall-cmd --add-service=zkd")
 	for port, want := range map[uint16]string{clientPort: "open", electionPort: "shut"} {
 		if got := s.reach(t, s.lab.Client, h.IP4, port); got != want {

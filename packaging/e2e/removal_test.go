@@ -29,6 +29,8 @@ func (s *story) gone(t *testing.T, h *testbed.Host) {
 func (s *story) removal(t *testing.T) {
 	h := s.others(s.leader(t))[0]
 	edited := s.run(t, h, "cat", "/etc/zkd/zkd.toml")
+	// A server that was killed leaves its rules, which go with the package.
+	s.shell(t, h, "systemctl kill --signal=KILL zkd; systemctl stop zkd; nft list table inet zkd")
 	s.run(t, h, "dpkg", "--remove", "zkd")
 	s.gone(t, h)
 	if s.run(t, h, "cat", "/etc/zkd/zkd.toml") != edited {

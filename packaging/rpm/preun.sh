@@ -5,5 +5,7 @@ if [ -d /run/systemd/system ]; then
 	systemctl stop 'zkd@*.service' >/dev/null 2>&1 || :
 fi
 # A server that crashed leaves its rules in force, for its next start.
-zkd firewall remove >/dev/null 2>&1 || :
+for config in /etc/zkd/*.toml; do
+	zkd firewall remove --config "$config" >/dev/null 2>&1 || :
+done
 exit 0

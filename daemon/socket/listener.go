@@ -52,13 +52,10 @@ func listen(path string) (*listener, error) {
 		return nil, fmt.Errorf("operators' socket: %w", err)
 	}
 	ul.SetUnlinkOnClose(false)
-	l := &listener{UnixListener: ul, path: path, gid: groupOf()}
-	err = os.Chown(tmp, -1, l.gid)
-	if err == nil {
+	l := &listener{UnixListener: ul, path: path}
+	if l.file, err = os.Lstat(tmp); err == nil {
+		l.gid = giveToGroup(tmp, l.file)
 		err = os.Chmod(tmp, socketMode)
-	}
-	if err == nil {
-		l.file, err = os.Lstat(tmp)
 	}
 	if err == nil {
 		err = os.Rename(tmp, path)
@@ -93,16 +90,25 @@ func mayReplace(path string) error {
 	return err
 }
 
-// groupOf is the group of the socket: that of the process or, for root, zkd where there is one.
-func groupOf() int {
-	if os.Geteuid() == 0 {
-		if g, err := user.LookupGroup(groupName); err == nil {
-			if gid, err := strconv.Atoi(g.Gid); err == nil {
-				return gid
-			}
-		}
+// giveToGroup gives the socket of a server that root runs to the group zkd, where there is one and it can, and returns
+// the group that the socket has. That of any other server has the right one from the start, and the unit forbids it
+// to give files away.
+func giveToGroup(name string, info fs.FileInfo) (gid int) {
+	gid = os.Getegid()
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		gid = int(st.Gid)
 	}
-	return os.Getegid()
+	if os.Geteuid() != 0 {
+		return gid
+	}
+	g, err := user.LookupGroup(groupName)
+	if err != nil {
+		return gid
+	}
+	if want, err := strconv.Atoi(g.Gid); err == nil && os.Chown(name, -1, want) == nil {
+		return want
+	}
+	return gid
 }
 
 // Close closes the socket and removes its file, unless another has taken its place.

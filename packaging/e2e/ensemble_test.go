@@ -130,7 +130,7 @@ func (s *story) reload(t *testing.T) {
 	before := s.property(t, h, "MainPID")
 	s.shell(t, h, `sed -i '1i log.level = "debug"' /etc/zkd/zkd.toml; systemctl reload zkd`)
 	wants(t, "the journal", s.run(t, h, "journalctl", "--no-pager", "--unit=zkd", "--lines=20"), "configuration reloaded", "log.level")
-	s.shell(t, h, `cp -p /etc/zkd/zkd.toml /root/right.toml; echo 'nonsense = 1' >> /etc/zkd/zkd.toml`)
+	s.shell(t, h, `cp -p /etc/zkd/zkd.toml /var/tmp/right.toml; echo 'nonsense = 1' >> /etc/zkd/zkd.toml`)
 	s.fails(t, h, 1, nil, "systemctl", "reload", "zkd")
 	// systemctl stops the reload; a signal does not, and the server refuses by itself.
 	s.run(t, h, "systemctl", "kill", "--signal=HUP", "zkd")
@@ -141,7 +141,7 @@ func (s *story) reload(t *testing.T) {
 		}
 		return nil
 	})
-	s.shell(t, h, `cp -p /root/right.toml /etc/zkd/zkd.toml; systemctl reload zkd; sed -i 1d /etc/zkd/zkd.toml; systemctl reload zkd`)
+	s.shell(t, h, `cp -p /var/tmp/right.toml /etc/zkd/zkd.toml; systemctl reload zkd; sed -i 1d /etc/zkd/zkd.toml; systemctl reload zkd`)
 	if after := s.property(t, h, "MainPID"); after != before || s.property(t, h, "ActiveState") != "active" {
 		t.Errorf("process %s, before %s: a reload restarts nothing", after, before)
 	}

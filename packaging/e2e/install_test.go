@@ -8,7 +8,7 @@ import (
 	"zkd/packaging/testbed"
 )
 
-const debFile = "/root/zkd.deb"
+const debFile = "/var/tmp/zkd.deb"
 
 // dpkg installs a version of the package on a host and returns what dpkg said.
 func (s *story) dpkg(t *testing.T, h *testbed.Host, version string) string {
@@ -125,14 +125,14 @@ admin.listen = ["127.0.0.1:8181"]
 
 func (s *story) wrongConfiguration(t *testing.T) {
 	h := s.lab.Hosts[0]
-	s.shell(t, h, `cp -p /etc/zkd/zkd.toml /root/; echo 'client.listn = []' > /etc/zkd/zkd.toml`)
+	s.shell(t, h, `cp -p /etc/zkd/zkd.toml /var/tmp/; echo 'client.listn = []' > /etc/zkd/zkd.toml`)
 	s.fails(t, h, 1, nil, "systemctl", "start", "zkd")
 	if status, restarts := s.property(t, h, "ExecMainStatus"), s.property(t, h, "NRestarts"); status != "78" || restarts != "0" {
 		t.Errorf("exit status %s and %s restarts, want 78 and none", status, restarts)
 	}
 	wants(t, "the journal", s.run(t, h, "journalctl", "--no-pager", "--unit=zkd", "--lines=20"), "client.listn")
 	s.fails(t, h, 78, []string{"client.listn", "client.listen"}, "zkd", "check-config")
-	s.shell(t, h, `cp -p /root/zkd.toml /etc/zkd/; systemctl reset-failed zkd`)
+	s.shell(t, h, `cp -p /var/tmp/zkd.toml /etc/zkd/; systemctl reset-failed zkd`)
 }
 
 func (s *story) damagedData(t *testing.T) {
@@ -155,7 +155,7 @@ func (s *story) dataElsewhere(t *testing.T) {
 		cp /usr/share/doc/zkd/examples/data-elsewhere.conf /etc/systemd/system/zkd.service.d/
 		systemctl daemon-reload; systemctl stop zkd; systemctl reset-failed zkd || true; systemctl start zkd; zkd wait
 		ls /srv/zkd/version-2/snapshot.*; systemctl stop zkd
-		rm -r /etc/systemd/system/zkd.service.d /srv/zkd; systemctl daemon-reload; cp -p /root/zkd.toml /etc/zkd/`)
+		rm -r /etc/systemd/system/zkd.service.d /srv/zkd; systemctl daemon-reload; cp -p /var/tmp/zkd.toml /etc/zkd/`)
 }
 
 // configuration is zkd.toml of a server of the ensemble.

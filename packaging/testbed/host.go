@@ -168,7 +168,7 @@ func (h *Host) ExecWith(ctx context.Context, input string, args ...string) (stri
 		return "", fmt.Errorf("%s is off", h.Name)
 	}
 	c := exec.CommandContext(ctx, "nsenter", append([]string{"--target", strconv.Itoa(h.init), "--all", "--", "/usr/bin/env", "-i",
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "LANG=C.UTF-8", "TERM=dumb",
 		"DEBIAN_FRONTEND=noninteractive", "SYSTEMD_PAGER=cat"}, args...)...)
 	c.Stdin = strings.NewReader(input)
 	c.WaitDelay = 5 * time.Second // for what it left running with its outputs open

@@ -74,6 +74,9 @@ func (d *process) statusLine(st quorum.Status, now time.Time) string {
 			line += "; firewall: " + problems[0].Text
 		}
 	}
+	if codes := d.problems.codes(); len(codes) > 0 {
+		line += "; zkd doctor explains " + strings.Join(codes, ", ")
+	}
 	return line
 }
 

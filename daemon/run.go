@@ -43,7 +43,8 @@ func Run(ctx context.Context, cfg config.Config, deps Deps) error {
 		log = deps.Logger
 	}
 	defer func() { _ = log.Sync() }() // a terminal and the journal cannot be synced, and need not be
-	d := &process{cfg: cfg, deps: deps, log: log, level: level, guard: guard{start: deps.Firewall, log: log.Named("firewall")}}
+	d := &process{cfg: cfg, deps: deps, log: log, level: level, guard: guard{start: deps.Firewall, log: log.Named("firewall")},
+		problems: problemLog{log: log}}
 	d.counts.ReloadedUnix.Set(time.Now().Unix())
 	d.counts.Firewall = d.guard.status
 	from := deps.ConfigFile
@@ -71,6 +72,8 @@ type process struct {
 	counts metrics.Process
 	guard  guard
 	handed []string // addresses of the client port that systemd opened
+
+	problems problemLog
 }
 
 // errStopRequested ends a start that a signal interrupted.
@@ -213,13 +216,17 @@ func hasIPv6() error {
 	return err
 }
 
+// stuckAfter is how long the server may show no progress.
+func stuckAfter() time.Duration {
+	if d := sd.WatchdogInterval(); d > 0 {
+		return d
+	}
+	return admin.DefaultStuckAfter
+}
+
 // open starts what stands around the server: the ways in for operators, and the watchdog.
 func (d *process) open(ctx context.Context, rooms *sync.WaitGroup, member Member) error {
-	watchdog := sd.WatchdogInterval()
-	stuckAfter := watchdog
-	if stuckAfter == 0 {
-		stuckAfter = admin.DefaultStuckAfter
-	}
+	watchdog, stuckAfter := sd.WatchdogInterval(), stuckAfter()
 	if err := d.openForOperators(ctx, rooms, member, watchdog, stuckAfter); err != nil {
 		return err
 	}
@@ -246,6 +253,7 @@ func (d *process) serve(ctx context.Context, member Member) error {
 	for now := time.Now(); ; {
 		st := member.Status()
 		d.guard.look(st)
+		d.lookForProblems(member, st, now)
 		d.tell(ready, st, now)
 		select {
 		case now = <-tick.C:

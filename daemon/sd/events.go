@@ -41,6 +41,8 @@ func Events() []Event {
 		{"firewall-in-force", "0ce84715b69b43f6a068b45707952db4", []string{"firewall rules in force"}},
 		{"firewall-off", "6e4c4f2d405747d6b77bfe5a01937196", []string{"firewall rules are not in force, the ports of zkd are open to whom the host lets through"}},
 		{"firewall-put-back", "14e9f8fe5fb84b81b93cdad4be46bbe0", []string{"firewall rules were changed by somebody and are put back"}},
+		{"problem", "65a939e3b52fd167d5ddf64ca231b4cf", []string{"problem found"}},
+		{"problem-over", "a2225613098259911b1b344c75733816", []string{"problem is over"}},
 		{"firewall-foreign", "a7e546cdbafe48c7be098a1d982fbebe", []string{"rules of another program shut ports of zkd"}},
 	}
 }

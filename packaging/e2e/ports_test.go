@@ -167,7 +167,7 @@ N`,
 			return nil
 		})
 		s.fails(t, h, 1, rules.found, "zkd", "firewall", "check")
-		s.doctor(t, h, "Z101", "127.0.0.1:2181", "lo")
+		s.doctor(t, h, "Z101", "drops loopback to ports 2181")
 		s.shell(t, h, rules.mend)
 		wants(t, "zkd status", s.run(t, h, "zkd", "status"), "Mode: ", "3 of 3 voters in touch")
 		s.shell(t, h, rules.undo)

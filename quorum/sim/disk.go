@@ -60,7 +60,8 @@ func (w *World) meanwhile(l *life) {
 		for _, c := range w.net.conns {
 			for _, to := range c.ends() {
 				from := to.other()
-				if to.l != l || from == nil || len(from.out.flight) == 0 || to.over() || w.net.blocked[[2]serverID{from.l.s.id, l.s.id}] {
+				// A learner that still syncs would wait for the disk at NEWLEADER.
+				if to.l != l || !to.leads && l.m.Serving() == 0 || from == nil || len(from.out.flight) == 0 || to.over() || w.net.blocked[[2]serverID{from.l.s.id, l.s.id}] {
 					continue
 				}
 				if from.out.flight[0].isPacket() && from.out.flight[0].at <= w.now+time.Millisecond {

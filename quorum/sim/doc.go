@@ -12,6 +12,10 @@
 // After each event it checks what must always be true (check.go); now and then, what every quorum of disks
 // would make of a loss of power (audit.go). In the end all faults stop, and the ensemble must serve (heal.go).
 //
+// Beside the random worlds there are scenes (scene.go), short stories that are interrupted by a crash at every point;
+// models of Java servers (java.go), to see what ours do to them and stand from them; and known bugs (bug.go), to see
+// that the checks would notice.
+//
 // The same seed gives the same run. So it knows no real clock, starts no goroutine, and opens no file or
 // socket. It does not simulate the client port or the bytes of links: quorum/serve and quorum/peer have their
 // own tests. Only tests import it.

@@ -301,6 +301,9 @@ func (l *life) die(why string) {
 	l.s.disk = l.s.disk.CrashClone(l.w.rng.Uint64())
 	l.end()
 	l.s.restartLater()
+	if w := l.w; !w.scripted && w.chance(3) {
+		w.after(0, w.audit)
+	}
 }
 
 func (s *server) restartLater() {

@@ -34,7 +34,7 @@ const (
 	syncLimit = 4
 )
 
-// auditEvery is how many events there are between two audits. One comes after each crash, too.
+// auditEvery is how many events there are between two audits. Others come after some of the crashes.
 const auditEvery = 500
 
 // minFree is a MinFreeBytes.

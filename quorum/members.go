@@ -1,8 +1,10 @@
 package quorum
 
 import (
+	"cmp"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,7 +67,7 @@ func (s *Server) ensemble() *EnsembleStatus {
 	for _, m := range s.cfg.Ensemble.Servers {
 		st.Members = append(st.Members, s.memberStatus(m, &e, reach[m.ID]))
 	}
-	st.Losses = losses(view, st)
+	st.Losses = losses(view, s.cfg.Ensemble.Groups, st)
 	return st
 }
 
@@ -135,9 +137,15 @@ func lag(newest, z zk.Zxid) int64 {
 
 // losses returns how many more voters may be lost, whichever they are: the fewest that leave no quorum, less
 // one. Of groups and weights it supposes that the heaviest go first.
-func losses(view zk.View, st *EnsembleStatus) int {
+func losses(view zk.View, groups []zk.Group, st *EnsembleStatus) int {
 	if !st.Quorum {
 		return -1
+	}
+	weights := make(map[zk.ServerID]int64)
+	for _, g := range groups {
+		for _, m := range g.Members {
+			weights[m.ID] = m.Weight
+		}
 	}
 	there := make(map[zk.ServerID]bool)
 	for _, m := range st.Members {
@@ -146,8 +154,10 @@ func losses(view zk.View, st *EnsembleStatus) int {
 		}
 	}
 	quorum := func() bool { return view.HasQuorum(func(id zk.ServerID) bool { return there[id] }) }
+	voters := slices.Clone(view.Voters())
+	slices.SortStableFunc(voters, func(a, b zk.ServerID) int { return cmp.Compare(weights[b], weights[a]) })
 	n := 0
-	for _, id := range view.Voters() {
+	for _, id := range voters {
 		if !there[id] {
 			continue
 		}
@@ -240,7 +250,7 @@ func (s *Server) monitor() []serve.Variable {
 	return append(vars, []serve.Variable{
 		{Name: "learners", Value: followers + others + observers},
 		{Name: "synced_followers", Value: followers}, {Name: "synced_non_voting_followers", Value: others},
-		{Name: "synced_observers", Value: observers}, {Name: "pending_syncs", Value: 0},
+		{Name: "synced_observers", Value: observers}, {Name: "pending_syncs", Value: s.stats.PendingSyncs.Load()},
 		{Name: "leader_uptime", Value: time.Since(e.Since).Milliseconds()},
 		{Name: "last_proposal_size", Value: sizes.Last()}, {Name: "max_proposal_size", Value: sizes.Max()}, {Name: "min_proposal_size", Value: sizes.Min()},
 	}...)

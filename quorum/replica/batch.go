@@ -79,7 +79,8 @@ func (r *Replica) propose() {
 			r.lose(&req) // of a role that has ended
 		case r.hold(&req):
 		case req.Kind == Barrier:
-			batch = r.broadcast(batch) // what came before it
+			batch = r.broadcast(batch)   // what came before it ...
+			r.deliver(r.tree.LastZxid()) // ... and what was refused without a txn
 			r.askBarrier(&req)
 		default:
 			batch = r.proposeOne(&req, now, batch)
@@ -109,13 +110,8 @@ func (r *Replica) broadcast(batch []zab.Txn) []zab.Txn {
 
 // proposeOne gives one request its place, and adds its txn to the batch.
 func (r *Replica) proposeOne(req *Request, wallMillis int64, batch []zab.Txn) []zab.Txn {
-	if len(r.inflight) < cap(r.inflight) {
-		r.inflight = r.inflight[:len(r.inflight)+1] // reuse the element's txn
-	} else {
-		r.inflight = append(r.inflight, proposal{})
-	}
+	r.inflight = append(r.inflight, proposal{req: *req, zxid: r.leader.Last()})
 	p := &r.inflight[len(r.inflight)-1]
-	p.req, p.hasTxn, p.code, p.zxid = *req, false, zk.OK, r.leader.Last()
 	if req.Kind != Write {
 		return batch
 	}
@@ -205,15 +201,21 @@ func (r *Replica) deliver(committed zk.Zxid) {
 			} else {
 				r.answer(p)
 			}
+			*p = proposal{} // keeps nothing alive
 		}
 		r.mu.Unlock()
 	}
 	if applied != 0 {
 		r.prep.Applied(applied)
 	}
-	if r.head == len(r.inflight) {
-		clear(r.inflight)
+	switch {
+	case r.head == len(r.inflight):
 		r.inflight, r.head = r.inflight[:0], 0
+	case r.head > 256 && r.head*2 > len(r.inflight):
+		// Under steady load there is always something in flight.
+		kept := copy(r.inflight, r.inflight[r.head:])
+		clear(r.inflight[kept:])
+		r.inflight, r.head = r.inflight[:kept], 0
 	}
 	r.stats.ApplyMicros.Observe(time.Since(begin).Microseconds())
 }

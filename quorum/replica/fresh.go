@@ -11,7 +11,8 @@ import (
 // leader has asked a quorum, or a learner has heard of its leader.
 type freshness struct {
 	until   atomic.Int64 // nanoseconds since Replica.began; 0 without a role
-	doubted bool         // of the loop
+	doubted bool         // of the loop, as heard is
+	heard   bool         // something came from another server since
 	again   announcement // that until is set
 }
 
@@ -63,7 +64,7 @@ func (r *Replica) doubt() {
 	if !r.active || r.cfg.Peers == nil {
 		return
 	}
-	r.freshness.doubted = true
+	r.freshness.doubted, r.freshness.heard = true, false
 	if r.role == leading {
 		r.askBarrier(&Request{ask: func() {
 			r.freshness.doubted = false
@@ -72,10 +73,14 @@ func (r *Replica) doubt() {
 	}
 }
 
-// heard takes note that something came from another server: a learner knows that its leader is there.
-func (r *Replica) heard() {
-	if r.role == learning && r.freshness.doubted {
-		r.freshness.doubted = false
-		r.freshen(r.cfg.Now())
+// heard takes note that something came from another server.
+func (r *Replica) heard() { r.freshness.heard = true }
+
+// trust lets a learner that has doubted answer again: something came from its leader, and by now, half a tick
+// after the pause, it would know if the leader had given it up meanwhile. What was heard first may have waited
+// in the socket all the time.
+func (r *Replica) trust() {
+	if f := &r.freshness; r.role == learning && f.doubted && f.heard {
+		f.doubted = false
 	}
 }

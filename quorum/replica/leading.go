@@ -54,6 +54,9 @@ func (r *Replica) actLeader(a zab.Action) {
 		r.streamSnapshot(a)
 	case zab.Forward:
 		for i := range a.Packets {
+			if r.links[a.Link] == nil {
+				return // let go for what stood before
+			}
 			if err := r.takeForward(a.Link, &a.Packets[i]); err != nil {
 				r.log.Warn("learner is let go: malformed request", zap.Int64("peer", int64(a.Server)), zap.Error(err))
 				r.links[a.Link].end(r)
@@ -210,12 +213,14 @@ func (r *Replica) takeForward(link zab.LinkID, p *proto.QuorumPacket) error {
 	d := jute.NewDecoder(p.Data)
 	if p.Type == proto.PacketRevalidate {
 		var t proto.SessionTouch
-		t.Decode(&d)
+		if t.Decode(&d); d.Err() != nil {
+			return d.Err()
+		}
 		r.stats.SessionsRevalidated.Add(1)
 		r.incoming = append(r.incoming, Request{
 			Request: prep.Request{Session: t.Session, TimeoutMillis: t.TimeoutMillis}, Kind: Attach, link: link,
 		})
-		return d.Err()
+		return nil
 	}
 	var f proto.ForwardedRequest
 	f.Decode(&d)

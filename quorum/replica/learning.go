@@ -117,6 +117,9 @@ func (r *Replica) follow(txns []zab.Txn) {
 				r.fail(fmt.Errorf("replica: txn %v of the leader: %w", txns[i].Zxid, err))
 				return
 			}
+			if r.txn.Header.Type == zk.OpError && r.syncRefused(&r.txn) {
+				continue
+			}
 			req, ok := r.takeForwarded(&r.txn.Header)
 			if ok {
 				r.apply(&r.txn, &req)
@@ -185,6 +188,22 @@ func (r *Replica) syncDone() {
 	out := Outcome{Kind: Barrier, Op: req.Op, Session: req.Session, Cxid: req.Cxid, Zxid: r.tree.LastZxid()}
 	r.tell(req.Origin, &out)
 	r.mu.Unlock()
+}
+
+// syncRefused answers a sync that a ZooKeeper leader refuses: of a session that has ended, or moved. It says so by
+// an error txn, and then no SYNC comes. mu is held.
+func (r *Replica) syncRefused(txn *proto.Txn) bool {
+	i := slices.IndexFunc(r.syncs, func(q Request) bool { return q.Session == txn.Header.ClientID && q.Cxid == txn.Header.Cxid })
+	if i < 0 {
+		return false
+	}
+	req := r.syncs[i]
+	r.syncs = slices.Delete(r.syncs, i, i+1)
+	r.tree.Apply(txn, nil)
+	r.stats.Commits.Add(1)
+	out := Outcome{Kind: Barrier, Op: req.Op, Session: req.Session, Cxid: req.Cxid, Zxid: txn.Header.Zxid, Err: txn.Body.Err}
+	r.tell(req.Origin, &out)
+	return true
 }
 
 // revalidated answers a client that has moved here.

@@ -45,7 +45,7 @@ func (m *Manual) Roles() bool {
 	default:
 	}
 	if m.idle {
-		if m.err == nil && !m.diskOut.Load() {
+		if m.err == nil && m.hasRoom() {
 			m.idle = false
 			m.look()
 		}
@@ -62,7 +62,7 @@ func (m *Manual) Roles() bool {
 
 // RolesDue reports whether Roles has something to do.
 func (m *Manual) RolesDue() bool {
-	return m.elector != nil && m.err == nil && (len(m.over) > 0 || len(m.elector.elected) > 0 || m.idle && !m.diskOut.Load())
+	return m.elector != nil && m.err == nil && (len(m.over) > 0 || len(m.elector.elected) > 0 || m.idle && m.hasRoom())
 }
 
 // HasWork reports whether something was submitted that was not taken in yet.

@@ -105,6 +105,8 @@ type Replica struct {
 	running sync.WaitGroup
 	besides sync.WaitGroup // work of a role that goes on beside the loop
 	saving  sync.Mutex     // held by who writes or removes snapshots beside the loop
+	// saveNumber changes when what is being saved is not wanted any more.
+	saveNumber atomic.Int64
 
 	// turn is held by whoever acts as the loop. It guards all of this group. Taken before mu.
 	turn sync.Mutex
@@ -140,6 +142,8 @@ type Replica struct {
 	waitingSnap                []chan<- snapResult // who asked for a snapshot
 	flushers                   flushPool
 	diskLow                    bool
+	noRoomUntil                time.Time         // a snapshot of a leader found no room on the disk: no role before
+	noRoomSaid                 time.Time         // when it was last said that there is no room for a snapshot
 	jobs                       []job             // of a Manual: work that a Replica does beside the loop
 	keepTree                   bool              // of a Manual, see there
 	saveJob                    func() snapResult // of a Manual: work on snapshots, while snapping
@@ -207,6 +211,7 @@ func open(cfg Config) (*Replica, error) {
 	}
 	r.random = rand.New(rand.NewPCG(seed, uint64(cfg.ID)))
 	r.began = r.cfg.Now()
+	r.saveNumber.Store(1)
 	r.view, r.tellWatcher, r.history.r = View{r}, r.notify, r
 	r.intake.wake = make(chan struct{}, 1)
 	if r.log == nil {

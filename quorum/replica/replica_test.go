@@ -486,3 +486,44 @@ func TestASnapshotBehindAGapIsNotStartedFrom(t *testing.T) {
 		t.Errorf("start without the newest snapshot: %v", err)
 	}
 }
+
+// What is refused without a txn is answered in its place, also in front of a sync that can be answered at once.
+func TestARefusalBeforeASyncIsAnsweredBeforeIt(t *testing.T) {
+	cfg := config(t, vfs.NewMem())
+	cfg.MinFreeBytes = 1 << 62 // the disk is always nearly full
+	r := start(t, cfg)
+	c := connect(t, r)
+	r.Submit([]Request{
+		{Request: prep.Request{Session: c.session, Cxid: 1, Op: zk.OpCreate, Body: createBody("/a", nil, zk.ModePersistent)}, Origin: c, Term: r.Serving()},
+		{Kind: Barrier, Request: prep.Request{Session: c.session, Cxid: 2, Op: zk.OpSync}, Origin: c, Term: r.Serving()},
+	})
+	for cxid := int32(1); cxid <= 2; cxid++ {
+		if o, err := c.next(); err != nil || o.Cxid != cxid {
+			t.Fatalf("outcome %+v, %v; want that of %d", o, err, cxid)
+		}
+	}
+}
+
+// Under steady load there is always something in flight; what was delivered goes all the same.
+func TestWhatIsDeliveredIsNotKept(t *testing.T) {
+	r := start(t, config(t, vfs.NewMem()))
+	c := connect(t, r)
+	set := proto.SetDataRequest{Path: "/", Version: -1}
+	body := set.Append(nil)
+	for range 8 {
+		c.submit(zk.OpSetData, body)
+	}
+	most := 0
+	for range 5000 {
+		if _, err := c.next(); err != nil {
+			t.Fatal(err)
+		}
+		c.submit(zk.OpSetData, body)
+		if err := r.Call(func() { most = max(most, len(r.inflight)) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if most > 1000 {
+		t.Errorf("%d proposals kept with 8 in flight", most)
+	}
+}

@@ -79,6 +79,8 @@ const (
 	observerDelay = 200 * time.Millisecond
 	// diskRetry is how long a server without room for its log waits before it looks again.
 	diskRetry = time.Second
+	// noRoomPause is how long a server waits that had no room for its leader's snapshot.
+	noRoomPause = 30 * time.Second
 )
 
 // takeRoles looks for a leader, takes a role, and begins again when that has ended. It is a goroutine of
@@ -127,7 +129,7 @@ func (r *Replica) awaitTurnToLook() bool {
 	if !r.awaitSuccessor() {
 		return false
 	}
-	for r.diskOut.Load() {
+	for !r.hasRoom() {
 		if !r.pause(diskRetry) {
 			return false
 		}
@@ -142,6 +144,13 @@ func (r *Replica) awaitTurnToLook() bool {
 		return r.pause(delay)
 	}
 	return !r.quit.Load()
+}
+
+// hasRoom reports whether the disk has room for what a role would write.
+func (r *Replica) hasRoom() bool {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	return !r.diskOut.Load() && !r.cfg.Now().Before(r.noRoomUntil)
 }
 
 // pause waits, and reports false if the replica ends meanwhile.

@@ -92,6 +92,7 @@ func (r *Replica) attach(req *Request) zk.Code {
 func (r *Replica) stoodStill(gap time.Duration) {
 	if gap > 2*r.cfg.Tick {
 		r.stalledMillis.Add(gap.Milliseconds())
+		r.pinged = min(r.pinged, r.NowMillis()) // it may have answered a PING by the clock that was
 		r.log.Warn("the server stood still: sessions get that much more time", zap.Duration("stalled", gap))
 	}
 	r.doubt()
@@ -108,7 +109,7 @@ func (r *Replica) chores(now time.Time) {
 	}
 	r.maybePurge(now)
 	r.checkDisk()
-	if r.diskOut.Load() && r.role == learning {
+	if r.diskOut.Load() && (r.role == learning || r.mayHandOver() == nil) {
 		r.endRole("disk nearly full", r.cfg.LogDir)
 	}
 }
@@ -183,6 +184,9 @@ func (r *Replica) CloseSession(id zk.SessionID) error {
 	r.mu.RUnlock()
 	if !ok {
 		return fmt.Errorf("no session %v", id)
+	}
+	if e := r.Ensemble(); !e.Leading && r.cfg.Peers != nil {
+		return fmt.Errorf("%w: sessions are ended by the leader, server %d", ErrNotLeading, e.Leader)
 	}
 	r.enqueue(Request{Request: prep.Request{Session: id, Op: zk.OpCloseSession}})
 	return nil

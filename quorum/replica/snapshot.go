@@ -47,13 +47,27 @@ func (r *Replica) maybeSnapshot() {
 	if !due && (r.cfg.LogSizeBytes <= 0 || bytes < r.cfg.LogSizeBytes) {
 		return
 	}
-	if due && !r.snapping && r.rolledBytes+bytes >= r.stats.SnapshotBytes.Load()/2 {
+	if due && !r.snapping && r.rolledBytes+bytes >= r.stats.SnapshotBytes.Load()/2 && r.roomForSnapshot() {
 		r.beginSnapshot()
 		return
 	}
 	r.rolledBytes += bytes
 	r.snapAt = r.newSnapTrigger()
 	r.roll()
+}
+
+// roomForSnapshot reports whether a snapshot somewhat larger than the last one would leave the log its room.
+func (r *Replica) roomForSnapshot() bool {
+	free, err := r.cfg.FS.FreeBytes(r.cfg.SnapDir)
+	if err != nil || free >= r.stats.SnapshotBytes.Load()*5/4+r.cfg.MinFreeBytes {
+		return true
+	}
+	if now := r.cfg.Now(); now.Sub(r.noRoomSaid) > time.Minute {
+		r.noRoomSaid = now
+		r.log.Error("no room for a snapshot: the log is kept and grows until there is", zap.String("dir", r.cfg.SnapDir),
+			zap.Int64("free_bytes", free), zap.Int64("last_snapshot_bytes", r.stats.SnapshotBytes.Load()))
+	}
+	return false
 }
 
 func (r *Replica) roll() {
@@ -75,19 +89,24 @@ func (r *Replica) beginSnapshot() {
 	r.mu.Unlock()
 	r.snapping = true
 	r.snapBusy.Store(true)
-	r.saveBeside(func() snapResult { return r.save(view) })
+	number := r.saveNumber.Load()
+	r.saveBeside(func() snapResult { return r.save(view, number) })
 }
 
 // save writes the frozen state, then removes what it makes superfluous. It runs beside the loop.
-func (r *Replica) save(view *tree.View) (res snapResult) {
+func (r *Replica) save(view *tree.View, number int64) (res snapResult) {
 	begin := time.Now()
 	res.view = view
+	if r.saveNumber.Load() != number {
+		res.err = errSuperseded
+		return res
+	}
 	compression, err := snap.ParseCompression(r.cfg.SnapshotCompression)
 	if err != nil {
 		res.err = err
 		return res
 	}
-	res.info, res.err = snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{Compression: compression, Progress: (&giveWay{r: r}).step})
+	res.info, res.err = snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{Compression: compression, Progress: (&giveWay{r: r, number: number}).step})
 	res.took = time.Since(begin)
 	if res.err == nil {
 		r.whole[res.info.Name] = res.info // Save has read it back
@@ -106,9 +125,20 @@ func (r *Replica) save(view *tree.View) (res snapResult) {
 // writes it takes all it can get.
 type giveWay struct {
 	r       *Replica
+	number  int64 // of what is saved; 0 for anything else
+	steps   int
 	resumed time.Time
 	commits int64
 }
+
+// Why a snapshot is given up.
+var (
+	errSuperseded = errors.New("replica: a leader's snapshot takes the place of what was being saved")
+	errNoRoom     = errors.New("replica: the disk would be full")
+)
+
+// lookEvery is how many steps, a quarter of a MiB each, lie between two looks at the free space.
+const lookEvery = 64
 
 // maxPause bounds one pause: a slow step of the disk is not answered with a long rest.
 const maxPause = 10 * time.Millisecond
@@ -117,6 +147,14 @@ const maxPause = 10 * time.Millisecond
 func (g *giveWay) step(_, _ int64) error {
 	if g.r.quit.Load() {
 		return ErrStopped
+	}
+	if g.number != 0 && g.number != g.r.saveNumber.Load() {
+		return errSuperseded
+	}
+	if g.steps++; g.number != 0 && g.steps%lookEvery == 0 {
+		if free, err := g.r.cfg.FS.FreeBytes(g.r.cfg.SnapDir); err == nil && free < g.r.cfg.MinFreeBytes {
+			return errNoRoom
+		}
 	}
 	if g.r.cfg.manual {
 		return nil
@@ -188,6 +226,8 @@ func (r *Replica) snapshotDone(res snapResult) {
 	switch err := errors.Join(res.err, res.purgeErr); {
 	case errors.Is(err, ErrStopped):
 		r.log.Info("snapshot or purge given up: the server ends")
+	case errors.Is(err, errSuperseded):
+		r.log.Info("snapshot given up: the state of the leader takes its place")
 	case err != nil:
 		r.stats.SnapshotErrors.Add(1)
 		r.log.Error("snapshot or purge failed: the log is kept and grows until one succeeds", zap.Error(err))

@@ -2,9 +2,11 @@ package replica
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"path"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,8 +20,8 @@ import (
 
 // staging is a learner's sync under way.
 //
-// A DIFF extends the history by txns that are committed: each is logged, made durable and applied as it
-// comes. A crash, or the loss of the leader, leaves a longer part of the one history, which does no harm:
+// A DIFF extends the history by txns that are committed: they are logged, made durable and applied, a few
+// MiB at a time. A crash, or the loss of the leader, leaves a longer part of the one history, which does no harm:
 // the epoch is not claimed before all of it is there.
 //
 // A TRUNC drops records that a quorum has shown not to be committed. It waits for the first txn behind it,
@@ -33,15 +35,22 @@ type staging struct {
 	cut       bool // a TRUNC has been done
 	receiving bool // a snapshot is on its way
 	tree      *tree.Tree
+	logged    []zab.Txn // by this sync, and not yet known to be durable
 	began     time.Time
 	txns      int64
 }
+
+// stageBytes is how much a sync logs between two fsyncs.
+const stageBytes = 4 << 20
 
 // receiveBuffer is in front of the many small reads of a snapshot stream.
 const receiveBuffer = 256 << 10
 
 func (r *Replica) beginSync(a zab.BeginSync) {
 	r.staging = staging{mode: a.Mode, at: a.At, began: r.cfg.Now(), receiving: a.Mode == zab.Snap}
+	if a.Mode == zab.Snap {
+		r.saveNumber.Add(1) // a snapshot of the old state that is being written is given up
+	}
 	r.log.Info("taking over the leader's history", zap.Stringer("mode", a.Mode), zap.Stringer("at", a.At), zap.Stringer("logged", r.txlog.Last()))
 	if a.Mode == zab.Trunc {
 		if at, record, ok := r.history.newest(a.At); !ok || !record || at != a.At {
@@ -115,9 +124,21 @@ func (r *Replica) stage(txns []zab.Txn) {
 			return
 		}
 	}
-	r.catchUp() // what the log held before
-	r.persist(txns)
-	if r.err != nil {
+	if len(s.logged) == 0 {
+		r.catchUp() // what the log held before
+	}
+	if r.persist(txns); r.err != nil {
+		return
+	}
+	if s.logged = append(s.logged, txns...); r.batchBytes >= stageBytes {
+		r.applyStaged()
+	}
+}
+
+// applyStaged makes durable what a sync has logged, and then applies it.
+func (r *Replica) applyStaged() {
+	s := &r.staging
+	if len(s.logged) == 0 || r.err != nil {
 		return
 	}
 	if err := r.txlog.Sync(); err != nil {
@@ -127,15 +148,17 @@ func (r *Replica) stage(txns []zab.Txn) {
 	r.stats.LogBytes.Add(r.batchBytes)
 	r.batchBytes, r.oldestPending = 0, 0
 	r.mu.Lock()
-	err := r.applyStaged(txns)
+	err := r.replayLogged(s.logged)
 	r.mu.Unlock()
 	if err != nil {
 		r.fail(err)
 	}
+	clear(s.logged)
+	s.logged = s.logged[:0]
 }
 
-// applyStaged applies txns that are logged. mu is held.
-func (r *Replica) applyStaged(txns []zab.Txn) error {
+// replayLogged applies txns that are in the log. mu is held.
+func (r *Replica) replayLogged(txns []zab.Txn) error {
 	for i := range txns {
 		if err := proto.DecodeTxn(txns[i].Data, &r.txn); err != nil {
 			return fmt.Errorf("replica: txn %v of the leader: %w", txns[i].Zxid, err)
@@ -193,7 +216,8 @@ func (r *Replica) truncate(at zk.Zxid) {
 func (r *Replica) reload() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tree = nil
+	options := tree.Options{ExtendedTypes: r.cfg.ExtendedTypes}
+	r.tree = tree.New(options) // in the place of the old one, which need not be kept beside the new
 	info, err := r.loadSnapshot()
 	if err != nil {
 		return err
@@ -210,6 +234,9 @@ func (r *Replica) commitSync(last zk.Zxid) {
 	default:
 		if s.mode == zab.Trunc && !s.cut {
 			r.truncate(s.at)
+		}
+		if r.applyStaged(); r.err != nil {
+			return
 		}
 		if r.catchUp(); r.err != nil {
 			return
@@ -246,16 +273,22 @@ func (r *Replica) installSnapshot(last zk.Zxid) {
 	r.beside(func() error {
 		r.saving.Lock() // a purge would take the unfinished file for one left behind
 		defer r.saving.Unlock()
-		err := r.writeIntent(last)
-		if err == nil {
-			info, err = snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{})
+		if err := r.writeIntent(last); err != nil {
+			return err
 		}
-		if err == nil {
-			err = r.finishIntent(last)
+		var err error
+		if info, err = snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{}); err != nil {
+			return errors.Join(err, r.removeIntent())
 		}
-		return err
+		return r.finishIntent(last)
 	}, func(err error) {
 		view.Release()
+		if errors.Is(err, syscall.ENOSPC) {
+			// The old state is whole. There may be room later; until then it would only fill the disk again.
+			r.noRoomUntil = r.cfg.Now().Add(noRoomPause)
+			r.endRole("no room for the leader's snapshot", err.Error())
+			return
+		}
 		if err != nil {
 			r.fail(fmt.Errorf("replica: put the leader's snapshot in place: %w", err))
 			return

@@ -5,6 +5,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"zkd/quorum/txlog"
 	"zkd/quorum/zab"
 	"zkd/quorum/zk"
 )
@@ -121,8 +122,9 @@ func (r *Replica) release(inline bool) {
 	r.turn.Unlock()
 }
 
+// needsSync reports whether the log is to be synced. While a history is taken over, staging does that itself.
 func (r *Replica) needsSync() bool {
-	return r.err == nil && !r.syncing && r.role != none && r.txlog.Last() != r.txlog.Durable()
+	return r.err == nil && r.staging.mode == 0 && !r.syncing && r.role != none && r.txlog.Last() != r.txlog.Durable()
 }
 
 // syncLog makes what was appended durable, without the turn, and tells the role. After a failed fsync
@@ -140,7 +142,10 @@ func (r *Replica) syncLog() {
 	r.turn.Lock()
 	r.fsyncSince.Store(0)
 	r.syncing = false
-	if err != nil {
+	switch {
+	case err == txlog.ErrClosed && r.ended:
+		return
+	case err != nil:
 		r.fail(err)
 		return
 	}
@@ -186,9 +191,15 @@ func (r *Replica) syncLoop() {
 func (r *Replica) tick() {
 	now := r.cfg.Now()
 	gap := now.Sub(r.lastTick)
+	suspended := now.Round(0).Sub(r.lastTick.Round(0)) - gap // the monotonic clock stands still in a suspend
 	r.lastTick = now
-	if gap > r.cfg.Tick {
+	switch {
+	case gap > r.cfg.Tick:
 		r.stoodStill(gap)
+	case suspended > r.cfg.Tick:
+		r.doubt()
+	default:
+		r.trust()
 	}
 	if r.role != none {
 		r.noteProgress()

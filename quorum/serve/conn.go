@@ -298,6 +298,13 @@ func (c *conn) Applied(v *replica.View, o *replica.Outcome) (flush bool) {
 		return false
 	}
 	w := c.pop()
+	if w.header.Xid != o.Cxid {
+		// The answer to another question must not be given.
+		c.s.log.Error("outcome out of order: connection closed", zap.String("client", c.remote.String()),
+			zap.Stringer("session", c.sessionID()), zap.Int32("xid", w.header.Xid), zap.Int32("outcome", o.Cxid))
+		c.shut()
+		return false
+	}
 	c.reply(v, w.header, o, w.body)
 	c.finishWrite(w.header, o.Zxid, w.began)
 	done := int64(0)
@@ -328,6 +335,11 @@ func (c *conn) opened(o *replica.Outcome) {
 		c.session.Store(int64(o.Session))
 		if old := c.s.bind(o.Session, c); old != nil && old != c {
 			old.cut()
+		}
+		select {
+		case <-c.lost: // it is forgotten already, or will not be asked again
+			c.s.unbind(o.Session, c)
+		default:
 		}
 	}
 	c.ready <- o.Err

@@ -199,6 +199,15 @@ func (s *Server) bind(id zk.SessionID, c *conn) (old *conn) {
 	return old
 }
 
+// unbind forgets that c is the connection of session id.
+func (s *Server) unbind(id zk.SessionID, c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bySession[id] == c {
+		delete(s.bySession, id)
+	}
+}
+
 // holder returns the connection of session id, nil if it has none.
 func (s *Server) holder(id zk.SessionID) *conn {
 	s.mu.Lock()

@@ -49,6 +49,7 @@ func (f *Learner) syncReady(at zk.Zxid) {
 		return
 	}
 	f.ready, f.heard = true, f.now
+	f.stage()
 	if f.phase == committingSync {
 		f.commitSync()
 	}
@@ -149,6 +150,9 @@ func (f *Learner) inform(p *proto.QuorumPacket) {
 
 // stage hands out what became committed in the sync.
 func (f *Learner) stage() {
+	if !f.ready {
+		return // what they build on may be refused
+	}
 	if txns := f.pending.between(f.staged, f.committed); len(txns) > 0 {
 		f.staged = f.committed
 		f.do(Stage{txns})

@@ -2,6 +2,7 @@ package zab
 
 import (
 	"fmt"
+	"slices"
 
 	"zkd/quorum/zk"
 )
@@ -15,7 +16,9 @@ func (l *Leader) tick() {
 	case gatherAcks:
 		l.giveUpAfterDeadline(ReasonNoAckQuorum)
 	case gatherSynced:
-		l.giveUpAfterDeadline(ReasonNoSyncQuorum)
+		if !slices.ContainsFunc(l.links, l.savesSnapshot) {
+			l.giveUpAfterDeadline(ReasonNoSyncQuorum)
+		}
 	case active:
 		if _, ok := l.last.Next(); !ok {
 			l.end(ReasonZxidsSpent, "%v", l.last)
@@ -49,6 +52,15 @@ func (l *Leader) giveUpAfterDeadline(reason Reason) {
 	}
 }
 
+// snapPatience is for how many initLimits a learner may be silent that has been sent a snapshot: it writes it to
+// its disk, and says nothing before it is there. Giving it up would only make it begin anew.
+const snapPatience = 4
+
+// savesSnapshot reports whether a learner may still be writing the snapshot it was sent.
+func (l *Leader) savesSnapshot(k *link) bool {
+	return !k.gone && k.state == LinkLeading && k.mode == Snap && l.now-k.heard < snapPatience*l.cfg.InitLimit*ticksPerTickTime
+}
+
 // connected returns the voters that are, for the log.
 func (l *Leader) connected() []zk.ServerID {
 	voters := []zk.ServerID{l.cfg.Self}
@@ -73,7 +85,7 @@ func (l *Leader) checkLinks() (silent bool) {
 		case LinkWaiting, LinkAccepted, LinkSynced:
 			// It waits for us: for a quorum, whose own limit holds.
 		case LinkOffered, LinkLeading:
-			if quiet >= initTicks {
+			if quiet >= initTicks && !l.savesSnapshot(k) {
 				l.closeLink(k, ReasonSilent, "%d ticks, %v", quiet, k.state)
 			}
 		case LinkSyncing:

@@ -27,8 +27,9 @@ type client struct {
 	cxid    int32
 	made    int // znodes
 	values  int
-	temps   []string // znodes that it may delete
-	silent  bool     // it does nothing for a while
+	temps   []string     // znodes that it may delete
+	closing zk.SessionID // the last session that it wanted to end, on whatever connection
+	silent  bool         // it does nothing for a while
 	stopped bool
 }
 
@@ -215,7 +216,9 @@ func multiBody(paths ...string) (b []byte) {
 func (k *clientConn) submit(want wish, kind replica.Kind, body []byte) {
 	k.c.cxid++
 	want.cxid = k.c.cxid
-	k.closing = k.closing || want.op == zk.OpCloseSession
+	if want.op == zk.OpCloseSession {
+		k.c.closing = k.c.session
+	}
 	k.queue = append(k.queue, want)
 	if want.op == zk.OpCreate && want.path != register {
 		k.c.w.checks.late = append(k.c.w.checks.late, lateWrite{k, want.path})
@@ -260,7 +263,7 @@ func (k *clientConn) lostSession() {
 		return
 	}
 	w := k.c.w
-	if k.c.conn == k && !k.closing && w.calmSince > 0 && k.since > w.calmSince {
+	if k.c.conn == k && k.c.closing != k.c.session && w.calmSince > 0 && k.since > w.calmSince {
 		w.fail("client %d loses its session %v on %v, where it was heard of all the time", k.c.id, k.c.session, k.l)
 	}
 	k.over = true

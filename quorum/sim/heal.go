@@ -46,6 +46,7 @@ func (w *World) heal() {
 		}
 		w.step()
 	}
+	w.calmSince = 0 // who is not heard of any more may lose its session
 	for _, c := range w.clients {
 		c.stopped = true
 	}

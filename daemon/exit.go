@@ -52,6 +52,7 @@ func ExitCode(err error) int {
 	var badLog *txlog.CorruptError
 	var badSnapshot *snap.CorruptError
 	var noSnapshot *snap.NoneError
+	var noHistory *snap.HistoryError
 	var noRules *keeper.ConfigError
 	switch {
 	case err == nil:
@@ -60,7 +61,7 @@ func ExitCode(err error) int {
 		return typed.Code
 	case errors.As(err, &wrong), errors.As(err, &noRules):
 		return ExitConfig
-	case errors.As(err, &badLog), errors.As(err, &badSnapshot), errors.As(err, &noSnapshot), errors.Is(err, syscall.EIO),
+	case errors.As(err, &badLog), errors.As(err, &badSnapshot), errors.As(err, &noSnapshot), errors.As(err, &noHistory), errors.Is(err, syscall.EIO),
 		errors.Is(err, replica.ErrRestoreUnfinished):
 		return ExitData
 	case errors.Is(err, vfs.ErrLocked), errors.Is(err, syscall.EADDRINUSE):

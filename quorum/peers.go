@@ -247,6 +247,10 @@ func (s learnerSide) Snapshot(l *peer.Link, in io.Reader) error {
 	return s.r.ReceiveSnapshot(s.term, l, in)
 }
 
+// followRetry is how long a leader that refuses is tried again. A Java server on a busy host may take that long
+// from its election to its listening; where it turns out not to lead, the replica gives up before.
+const followRetry = 3 * time.Second
+
 // errUnknownLeader says that a server was elected that is in no configuration.
 var errUnknownLeader = errors.New("quorum: the leader is not a member")
 
@@ -276,7 +280,7 @@ func (p *peers) Follow(term replica.Term, leader zk.ServerID, cancel <-chan stru
 	}()
 	l, err := peer.DialLeader(ctx, peer.LearnerConfig{
 		Network: p.network, Receiver: learnerSide{p.replica, term}, Logger: p.log.Named("peer"), Limits: p.limits(),
-		Budget: p.cfg.TickTime * time.Duration(p.cfg.InitLimit),
+		Budget: p.cfg.TickTime * time.Duration(p.cfg.InitLimit), RetryFor: followRetry,
 	}, addrs)
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ const (
 	// resolveSoon is used while a name has never been resolved, and after Poke.
 	resolveSoon = 2 * time.Second
 	// foreignEvery is rare: others may have tens of thousands of rules.
-	foreignEvery = 5 * time.Minute
+	foreignEvery = 30 * time.Second
 	// settle lets a change of many steps end before it is looked at. A loss must be mended within a second.
 	settle = 50 * time.Millisecond
 	// rewatch is the pause before listening again where it broke.

@@ -77,7 +77,9 @@ func TestALeaderHearsOfVotersThatLookAndAFollowerOfItsLeader(t *testing.T) {
 	only[PeerLooking](t, following(t).Step(Received{3, says(proto.Looking, 2, vote3)}))
 	none[PeerLooking](t, following(t).Step(Received{2, says(proto.Looking, 2, vote2)}))
 	none[PeerLooking](t, leading(t).Step(Received{9, says(proto.Looking, 2, noVote)}))
-	none[PeerLooking](t, leading(t).Step(Received{2, says(proto.Looking, 1, vote2)})) // may be from before
+	none[PeerLooking](t, leading(t).Step(Received{2, says(proto.Looking, 1, Vote{2, 0, 0})})) // may be from before
+	// Of the same round, but better than what was elected: it came after any vote for that.
+	only[PeerLooking](t, leading(t).Step(Received{2, says(proto.Looking, 1, Vote{2, 0x9_0000_0000, 9})}))
 }
 
 // 2.3; ZOOKEEPER-1732, -1818

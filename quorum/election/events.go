@@ -132,9 +132,10 @@ type Elected struct {
 }
 
 // PeerLooking says to a leader that one of its voters looks for another leader, and to a follower
-// that its leader does: in a round after the one that elected it. What was said in that round or
-// before proves nothing, since it may have been long on its way. So nothing is reported of a peer
-// that was started anew, in round 1; its broken link tells.
+// that its leader does: in a round after the one that elected it, or in that round with a vote that
+// beats it. Anything else that was said in that round or before proves nothing, since it may have been
+// long on its way. So nothing is reported of a peer that was started anew, in round 1; its broken link
+// tells.
 type PeerLooking struct {
 	From  zk.ServerID
 	Round proto.Round

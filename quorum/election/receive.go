@@ -35,7 +35,9 @@ func (e *Election) receive(from zk.ServerID, n proto.Notification) {
 		}
 		e.count(from, n)
 	case n.State == proto.Looking:
-		if n.Round > e.voteRound && (e.state == proto.Leading || from == e.vote.Leader) {
+		// Votes only get better in a round: one that beats what was elected came after the one for it.
+		later := n.Round > e.voteRound || n.Round == e.voteRound && e.beats(ballotOf(n).vote, e.vote)
+		if later && (e.state == proto.Leading || from == e.vote.Leader) {
 			e.do(PeerLooking{from, n.Round, ballotOf(n).vote})
 		}
 		e.answer(from, e.voteRound)

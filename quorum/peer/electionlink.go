@@ -41,6 +41,7 @@ func (t *Election) install(r *remote, nc net.Conn) {
 		return
 	}
 	old := r.link
+	giveUpUnacknowledged(nc, t.cfg.ConnectTimeout)
 	l := &electionLink{
 		nc: nc, wake: make(chan struct{}, 1), done: make(chan struct{}), born: time.Now(),
 	}

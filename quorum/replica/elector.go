@@ -8,6 +8,7 @@ import (
 
 	"zkd/quorum/election"
 	"zkd/quorum/proto"
+	"zkd/quorum/zk"
 )
 
 // elector is this server's part in elections: the core, and the goroutine that is its clock. It has a
@@ -93,8 +94,9 @@ func (e *elector) look(start election.Start) {
 // halt says that the role has ended, and that look will follow.
 func (e *elector) halt() { e.step(election.Halt{}) }
 
-// step tells the core something and does what it says.
-func (e *elector) step(ev election.Event) {
+// step tells the core something and does what it says. It returns which voters were found to look for another
+// leader.
+func (e *elector) step(ev election.Event) (looking []zk.ServerID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, a := range e.core.Step(ev) {
@@ -103,6 +105,7 @@ func (e *elector) step(ev election.Event) {
 			e.win(a)
 		case election.PeerLooking:
 			e.log.Debug("a member looks for a leader", zap.Int64("peer", int64(a.From)))
+			looking = append(looking, a.From)
 		case election.NewerConfig:
 			e.log.Warn("a member has a newer configuration: reconfiguration is not enabled here",
 				zap.Int64("peer", int64(a.From)), zap.Int64("version", a.Config.Version))
@@ -116,6 +119,7 @@ func (e *elector) step(ev election.Event) {
 		e.said = e.now()
 		e.log.Warn("still looking for a leader", zap.Duration("for", e.now().Sub(e.began)), zap.Stringer("election", s))
 	}
+	return looking
 }
 
 func (e *elector) win(a election.Elected) {

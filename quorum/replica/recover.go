@@ -256,7 +256,6 @@ func (r *Replica) replay(info *snap.Info) error {
 	defer reader.Close()
 	var txn proto.Txn
 	txns, lastSaid := int64(0), begin
-	r.compareSnapshotDigest(info)
 	for prev := info.Zxid; ; prev = txn.Header.Zxid {
 		zxid, payload, err := reader.Next()
 		if errors.Is(err, io.EOF) {
@@ -287,6 +286,9 @@ func (r *Replica) replay(info *snap.Info) error {
 	}
 	if err := r.tree.CheckACLs(); err != nil {
 		return fmt.Errorf("data in %s: %w", r.cfg.SnapDir, err)
+	}
+	if txns == 0 {
+		r.compareSnapshotDigest(info)
 	}
 	r.stats.StartupTxns.Set(txns)
 	r.stats.StartupTxnsMillis.Set(time.Since(begin).Milliseconds())
@@ -324,7 +326,8 @@ func (r *Replica) applyLog() error {
 	}
 }
 
-// compareSnapshotDigest compares where the snapshot is exact as it stands: one cut at one zxid.
+// compareSnapshotDigest compares a snapshot behind which nothing was replayed. ZooKeeper moves the zxid of the
+// digest after it has changed the znodes: its snapshot may hold a part of the next txn, which then is in the log.
 func (r *Replica) compareSnapshotDigest(info *snap.Info) {
 	if info.HasDigest && info.DigestZxid == info.Zxid && info.Digest != r.tree.Digest() && info.DigestZxid != 0 {
 		r.stats.DigestMismatches.Add(1)
@@ -333,10 +336,10 @@ func (r *Replica) compareSnapshotDigest(info *snap.Info) {
 }
 
 // compareReplayed compares the digest after a replayed txn. ZooKeeper's snapshots are taken while
-// txns go on, so the tree is exact only from the zxid on at which the snapshot was finished.
+// txns go on, so the tree is exact only behind the zxid at which the snapshot was finished.
 func (r *Replica) compareReplayed(info *snap.Info, txn *proto.Txn) {
 	z := txn.Header.Zxid
-	if info.HasDigest && z < info.DigestZxid || !txn.HasDigest || txn.Digest.Version != proto.DigestVersion {
+	if info.HasDigest && z <= info.DigestZxid || !txn.HasDigest || txn.Digest.Version != proto.DigestVersion {
 		return
 	}
 	if !info.HasDigest && info.Zxid != 0 {

@@ -9,6 +9,7 @@ import (
 	"zkd/quorum/election"
 	"zkd/quorum/proto"
 	"zkd/quorum/zab"
+	"zkd/quorum/zk"
 )
 
 // What [Peers] report, on whatever goroutine has it.
@@ -22,6 +23,7 @@ func (r *Replica) Joined(term Term, l Link, info proto.LearnerInfo, observer boo
 		return
 	}
 	r.links[zab.LinkID(l.ID())] = &memberLink{Link: l, server: info.ServerID, observer: observer}
+	delete(r.gone, info.ServerID)
 }
 
 // Received takes in what came over a link, in order.
@@ -123,4 +125,42 @@ func (r *Replica) ElectionFailed(err error) {
 }
 
 // ElectionEvent takes in what the election port reports.
-func (r *Replica) ElectionEvent(ev election.Event) { r.elector.step(ev) }
+func (r *Replica) ElectionEvent(ev election.Event) {
+	looking := r.elector.step(ev)
+	if down, lost := ev.(election.LinkDown); lost {
+		looking = append(looking, down.Peer)
+	}
+	if len(looking) == 0 {
+		return
+	}
+	r.turn.Lock()
+	defer r.release(false)
+	for _, id := range looking {
+		r.voterGone(id)
+	}
+}
+
+// voterGone takes in that a voter looks for another leader, or cannot be reached on the election port. A server that
+// was elected and is not followed yet gives way when those left are no quorum, instead of waiting for initLimit
+// (R24); one that connects to the leader looks again.
+func (r *Replica) voterGone(id zk.ServerID) {
+	switch {
+	case r.role == none:
+		if r.cancelFollow != nil && r.elected.Leader == id {
+			r.cancelFollow()
+		}
+	case r.role == leading && !r.active:
+		for _, l := range r.links {
+			if l.server == id {
+				return // it has come all the same
+			}
+		}
+		if r.gone == nil {
+			r.gone = make(map[zk.ServerID]bool)
+		}
+		r.gone[id] = true
+		if !r.cfg.Members.Views()[0].HasQuorum(func(v zk.ServerID) bool { return !r.gone[v] }) {
+			r.endRole("the voters look for another leader", "")
+		}
+	}
+}

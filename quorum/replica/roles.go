@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -36,6 +37,9 @@ type roleState struct {
 	links     map[zab.LinkID]*memberLink // of a leader
 	up        *memberLink                // of a learner
 	downTerm  Term                       // a learner's link ended before the role had begun
+	gone      map[zk.ServerID]bool       // voters that do not follow this leader, before it is established
+
+	cancelFollow func() // gives up connecting to the leader; nil while that is not under way
 
 	todo      []zab.Event
 	stepping  bool
@@ -199,7 +203,7 @@ func (r *Replica) takeRole(e election.Elected) bool {
 	term := r.term
 	r.elected = e.Vote
 	r.turn.Unlock()
-	up, err := r.cfg.Peers.Follow(term, e.Vote.Leader, r.ending)
+	up, err := r.follows(term, e.Vote.Leader)
 	if err != nil {
 		r.log.Warn("cannot reach the leader that was elected: looking again", zap.Int64("peer", int64(e.Vote.Leader)), zap.Error(err))
 		r.elector.halt()
@@ -209,6 +213,31 @@ func (r *Replica) takeRole(e election.Elected) bool {
 	r.learn(e, up)
 	r.release(true)
 	return true
+}
+
+// follows connects to a leader, unless it is found meanwhile not to lead.
+func (r *Replica) follows(term Term, leader zk.ServerID) (Link, error) {
+	cancel := make(chan struct{})
+	give := sync.OnceFunc(func() { close(cancel) })
+	r.turn.Lock()
+	r.cancelFollow = give
+	r.turn.Unlock()
+	if !r.cfg.manual {
+		done := make(chan struct{})
+		defer close(done)
+		go func() {
+			select {
+			case <-r.ending:
+				give()
+			case <-done:
+			}
+		}()
+	}
+	up, err := r.cfg.Peers.Follow(term, leader, cancel)
+	r.turn.Lock()
+	r.cancelFollow = nil
+	r.turn.Unlock()
+	return up, err
 }
 
 // lead begins to lead: alone at once for good, else once a quorum follows.

@@ -18,6 +18,7 @@ RACE_ROOMS := ./quorum ./quorum/client ./quorum/replica/... ./quorum/serve/... .
 # ZooKeeper 3.9, with which the tests exchange files; packaging/setup.sh fetches it.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zkd-tests
 export ZKD_ZK39_CLASSPATH ?= $(CACHE)/zookeeper-3.9/*
+export ZKD_ZK386_CLASSPATH ?= $(CACHE)/zookeeper-3.8/*
 
 # Date of what is built: that of the last commit, so that the same source makes the same package.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
@@ -68,8 +69,9 @@ fuzz: ## every fuzz test for FUZZTIME each
 		done; \
 	done
 
-soak: ## the endurance tests, for SOAKTIME
-	ZKD_SOAK=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -v -run KillLoop ./cmd/zkd/e2e/
+soak: ## the endurance tests, each for SOAKTIME: kill loops, and the simulator with seeds of its own
+	ZKD_SOAK=$(SOAKTIME) $(GO) test -tags java -count=1 -timeout 0 -v -run KillLoop ./cmd/zkd/e2e/
+	$(GO) test -count=1 -timeout 0 ./quorum/sim -run 'TestSimulation$$' -sim.first=$$(date +%s) -sim.for=$(SOAKTIME)
 
 bench: build ## zkd beside Apache ZooKeeper under load: a table of ratios
 	$(GO) run ./cmd/zkbench

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -169,12 +170,13 @@ func (w *World) reordered(p *pipe) (waits bool) {
 		if !flight[i].isPacket() || flight[i].packet.Type != proto.PacketUpToDate {
 			continue
 		}
-		j := i + 1
-		for ; j < len(flight) && flight[j].isPacket(); j++ {
+		committed := slices.ContainsFunc(flight[:i], func(f item) bool { return f.packet.Type == proto.PacketCommit })
+		for j := i + 1; j < len(flight) && flight[j].isPacket(); j++ {
 			flight[j-1].packet, flight[j].packet = flight[j].packet, flight[j-1].packet
+			committed = committed || flight[j-1].packet.Type == proto.PacketCommit
 		}
 		e := p.from
-		if j > 1 || e.waited > 50 {
+		if committed || e.waited > 50 {
 			return false
 		}
 		e.waited++

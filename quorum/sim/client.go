@@ -62,7 +62,6 @@ type clientConn struct {
 	boundary zk.Zxid
 	older    *clientConn
 	since    time.Duration // it was opened
-	closing  bool          // the client has asked for the end of its session
 }
 
 // act does something, and again later.

@@ -78,17 +78,17 @@ func TestSimulationReplays(t *testing.T) {
 
 // caughtBy lists seeds by which each known bug was caught when they were last looked for, with -sim.find.
 var caughtBy = map[Bug][]uint64{
-	Bug1549: {98, 111},
-	Bug2678: {9, 15, 24},
-	Bug2845: {9, 26, 40},
-	Bug3023: {11, 27, 32},
+	Bug1549: {95, 110},
+	Bug2678: {1, 9, 13},
+	Bug2845: {19, 26, 34},
+	Bug3023: {11, 13, 27},
 	Bug3642: {1, 2, 3},
-	Bug4394: {7, 20, 39},
-	Bug4643: {13, 33, 55},
-	Bug4646: {40, 73, 96},
+	Bug4394: {4, 84, 112},
+	Bug4643: {19, 33, 55},
+	Bug4646: {13, 30, 33},
 	Bug4685: {1, 2, 4},
-	Bug4712: {40, 163, 195},
-	Bug4882: {11, 55, 62},
+	Bug4712: {40},
+	Bug4882: {55, 67, 83},
 	Bug5094: {26, 40, 55},
 }
 

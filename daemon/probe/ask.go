@@ -44,10 +44,11 @@ func askAdmin(ctx context.Context, addr string, timeout time.Duration) (Answer, 
 	if resp.StatusCode != http.StatusOK || json.Unmarshal(body, &r) != nil || r.Schema == 0 || r.Mode == "" {
 		return Answer{}, &failure{addr: addr, port: "admin", kind: odd, what: resp.Status}
 	}
+	a := Answer{State: Serving, Text: r.Text(), mode: r.Mode, status: body}
 	if !r.Serving {
-		return Answer{State: NotServing, Text: r.Text(), Reason: "not serving: " + cmp.Or(r.NotServing, "no reason given")}, nil
+		a.State, a.Reason = NotServing, "not serving: "+cmp.Or(r.NotServing, "no reason given")
 	}
-	return Answer{State: Serving, Text: r.Text()}, nil
+	return a, nil
 }
 
 // askClient asks srvr. The failure is nil if there is an answer.
@@ -58,8 +59,8 @@ func askClient(ctx context.Context, addr string, timeout time.Duration) (Answer,
 		return Answer{}, classify("client", addr, err)
 	case s.role == quorum.Looking:
 		const reason = "the server has no quorum, or is still starting"
-		return Answer{State: NotServing, Text: headline(addr) + "Not serving: " + reason + "\n", Reason: "not serving: " + reason}, nil
+		return Answer{State: NotServing, Text: headline(addr) + "Not serving: " + reason + "\n", Reason: "not serving: " + reason, mode: string(s.role)}, nil
 	default:
-		return Answer{State: Serving, Text: headline(addr) + "Mode: " + string(s.role) + "\n"}, nil
+		return Answer{State: Serving, Text: headline(addr) + "Mode: " + string(s.role) + "\n", mode: string(s.role)}, nil
 	}
 }

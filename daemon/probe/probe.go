@@ -48,6 +48,14 @@ type Answer struct {
 	Text string
 	// Reason is one sentence that says why State is not Serving; "" if it is.
 	Reason string
+
+	// The same in parts, for [Answer.Document].
+
+	mode   string   // role of the server; "" if it did not say
+	status []byte   // the /status document as it came; nil without one
+	ports  []Port   // in the order in which they were asked
+	others []Member // by id; nil if they were not asked
+	roll   string   // others in a sentence
 }
 
 // Ask asks a server how it is.
@@ -57,62 +65,82 @@ func Ask(ctx context.Context, t Target) Answer {
 	}
 	var failures []failure
 	for _, addr := range t.Admin {
-		a, f := askAdmin(ctx, admin.Loopback(addr), t.Timeout)
+		addr = admin.Loopback(addr)
+		a, f := askAdmin(ctx, addr, t.Timeout)
 		if f == nil {
+			a.ports = append(portsOf(failures, os.ReadFile), Port{Port: "admin", Address: addr, Result: answered})
 			return a
 		}
 		failures = append(failures, *f)
 	}
 	others := rollCall(ctx, t.Others, t.Timeout)
+	roll := summary(others)
 	for _, addr := range t.Client {
-		a, f := askClient(ctx, admin.Loopback(addr), t.Timeout)
+		addr = admin.Loopback(addr)
+		a, f := askClient(ctx, addr, t.Timeout)
 		if f == nil {
-			if others != "" {
-				a.Text += "Ensemble: " + others + "\n"
+			if roll != "" {
+				a.Text += "Ensemble: " + roll + "\n"
 			}
+			a.ports = append(portsOf(failures, os.ReadFile), Port{Port: "client", Address: addr, Result: answered})
+			a.others, a.roll = others, roll
 			return a
 		}
 		failures = append(failures, *f)
 	}
 	a := sumUp(failures, os.ReadFile)
-	if others != "" {
-		a.Reason += ". The others: " + others
+	if roll != "" {
+		a.Reason += ". The others: " + roll
 	}
+	a.others, a.roll = others, roll
 	return a
 }
 
-// rollCall asks the other members, and says in a sentence how the ensemble is without this server's
-// word for it; "" if there are no others.
-func rollCall(ctx context.Context, others map[zk.ServerID]string, timeout time.Duration) string {
+// rollCall asks the other members; nil if there are none.
+func rollCall(ctx context.Context, others map[zk.ServerID]string, timeout time.Duration) []Member {
+	if len(others) == 0 {
+		return nil
+	}
+	told := (&Members{Timeout: min(timeout, 2*time.Second)}).Ask(ctx, others)
+	var members []Member
+	for _, id := range slices.Sorted(maps.Keys(others)) {
+		t := told[id]
+		m := Member{ID: int64(id), Address: others[id], Answers: t.Client.OK, Class: t.Client.Class, Role: string(t.Role)}
+		if t.Zxid >= 0 {
+			m.Zxid = t.Zxid.String()
+		}
+		members = append(members, m)
+	}
+	return members
+}
+
+// summary says in a sentence how the ensemble is without this server's word for it; "" if there are no
+// others.
+func summary(others []Member) string {
 	if len(others) == 0 {
 		return ""
 	}
-	told := (&Members{Timeout: min(timeout, 2*time.Second)}).Ask(ctx, others)
-	var leader zk.ServerID
-	answered := false
+	leads, answers := false, false
 	var parts []string
-	for _, id := range slices.Sorted(maps.Keys(others)) {
-		m := told[id]
+	for _, m := range others {
 		does := "answers, and may not tell more"
 		switch {
-		case !m.Client.OK:
-			does = "does not answer at " + others[id] + " (" + m.Client.Class + ")"
-		case m.Role == quorum.Looking:
+		case !m.Answers:
+			does = "does not answer at " + m.Address + " (" + m.Class + ")"
+		case m.Role == string(quorum.Looking):
 			does = "does not serve"
 		case m.Role != "":
-			does = "is " + string(m.Role)
+			does = "is " + m.Role
 		}
-		if m.Role == quorum.Leader {
-			leader = id
-		}
-		answered = answered || m.Client.OK
-		parts = append(parts, fmt.Sprintf("server %d %s", id, does))
+		leads = leads || m.Role == string(quorum.Leader)
+		answers = answers || m.Answers
+		parts = append(parts, fmt.Sprintf("server %d %s", m.ID, does))
 	}
 	detail := strings.Join(parts, ", ")
 	switch {
-	case leader != 0:
+	case leads:
 		return "the ensemble works: " + detail
-	case answered:
+	case answers:
 		return "none of the others leads: " + detail
 	default:
 		return "none of the others answers: " + detail
@@ -144,44 +172,54 @@ func sumUp(failures []failure, read func(name string) ([]byte, error)) Answer {
 	if len(failures) == 0 {
 		return Answer{State: Unknown, Reason: "the configuration names neither an admin port nor a client port to ask"}
 	}
+	ports := portsOf(failures, read)
 	var parts []string
 	there := false // perhaps something is
+	for _, p := range ports {
+		there = there || p.there
+		parts = append(parts, fmt.Sprintf("%s port %s %s", p.Port, p.Address, p.Detail))
+	}
+	a := Answer{State: Unknown, Reason: "cannot tell: " + strings.Join(parts, "; "), ports: ports}
+	if !there {
+		a.State, a.Reason = NotRunning, "not running: "+strings.Join(parts, "; ")
+	}
+	return a
+}
+
+// portsOf says of each port what it did in place of an answer.
+func portsOf(failures []failure, read func(name string) ([]byte, error)) []Port {
+	var ports []Port
 	for _, f := range failures {
-		var did string
+		p := Port{Port: f.port, Address: f.addr, Result: results[f.kind], there: f.kind > dropped}
 		switch f.kind {
 		case refused:
-			did = "is closed (connection refused)"
+			p.Detail = "is closed (connection refused)"
 		case absent:
-			did = "cannot be reached from here (" + f.what + ")"
+			p.Detail = "cannot be reached from here (" + f.what + ")"
 		case dropped:
 			switch listening, known := listens(f.addr, read); {
 			case listening:
-				there = true
-				did = "takes no connection, though a program listens on it: a firewall of this host drops packets to itself " +
+				p.there = true
+				p.Detail = "takes no connection, though a program listens on it: a firewall of this host drops packets to itself " +
 					"(what comes by the interface lo must be let in), or the server is stuck"
 			case known:
-				did = "takes no connection, and no program listens on it; a firewall drops packets there"
+				p.Detail = "takes no connection, and no program listens on it; a firewall drops packets there"
 			default:
-				there = true
-				did = "takes no connection: a firewall drops packets, or the server is stuck"
+				p.there = true
+				p.Detail = "takes no connection: a firewall drops packets, or the server is stuck"
 			}
 		case silent:
-			did = "takes connections and does not answer in time: the server is stuck, or very slow"
+			p.Detail = "takes connections and does not answer in time: the server is stuck, or very slow"
 		case notAsked:
-			did = "is a server that may not answer srvr: add it to words.allow (4lw.commands.whitelist)"
+			p.Detail = "is a server that may not answer srvr: add it to words.allow (4lw.commands.whitelist)"
 		case mute:
-			did = "closes connections without a word: a server that has its limit of connections from this address, or another program"
+			p.Detail = "closes connections without a word: a server that has its limit of connections from this address, or another program"
 		case odd:
-			did = "gave an answer that is no server's (" + f.what + "): another program may have the port"
+			p.Detail = "gave an answer that is no server's (" + f.what + "): another program may have the port"
 		}
-		there = there || f.kind > dropped
-		parts = append(parts, fmt.Sprintf("%s port %s %s", f.port, f.addr, did))
+		ports = append(ports, p)
 	}
-	detail := strings.Join(parts, "; ")
-	if !there {
-		return Answer{State: NotRunning, Reason: "not running: " + detail}
-	}
-	return Answer{State: Unknown, Reason: "cannot tell: " + detail}
+	return ports
 }
 
 // classify turns an error of asking into a failure.

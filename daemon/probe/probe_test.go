@@ -1,12 +1,14 @@
 package probe
 
 import (
+	"encoding/json"
 	"io"
 	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -141,9 +143,8 @@ func TestEachWayToFailHasItsOwnSentence(t *testing.T) {
 			}
 			fill := strings.NewReplacer("%A", a, "%CP", cp, "%C", c)
 			got := Ask(t.Context(), Target{Admin: []string{a}, Client: []string{c}, Timeout: 500 * time.Millisecond})
-			want := Answer{State: test.state, Text: fill.Replace(test.text), Reason: fill.Replace(test.reason)}
-			if got != want {
-				t.Errorf("got  %+v\nwant %+v", got, want)
+			if text, reason := fill.Replace(test.text), fill.Replace(test.reason); got.State != test.state || got.Text != text || got.Reason != reason {
+				t.Errorf("got  %v, %q, %q\nwant %v, %q, %q", got.State, got.Text, got.Reason, test.state, text, reason)
 			}
 		})
 	}
@@ -243,5 +244,22 @@ func TestTheOthersAreAskedWhenThisServerCannotBe(t *testing.T) {
 				t.Errorf("got  %+v\nwant %s", got, want)
 			}
 		})
+	}
+}
+
+func TestTheDocumentHasTheOthersInParts(t *testing.T) {
+	leading := strings.Replace(srvrText, "Mode: follower", "Zxid: 0x700000012\nMode: leader", 1)
+	others := map[zk.ServerID]string{2: client(t, leading), 3: closed(t)}
+	d := Ask(t.Context(), Target{Client: []string{closed(t)}, Others: others, Timeout: time.Second}).Document(3)
+	want := []Member{
+		{ID: 2, Address: others[2], Answers: true, Role: "leader", Zxid: "0x700000012"},
+		{ID: 3, Address: others[3], Class: "refused"},
+	}
+	if d.ExitCode != 3 || d.Verdict != "not running" || d.Others == nil || !slices.Equal(d.Others.Members, want) || !strings.HasPrefix(d.Others.Summary, "the ensemble works: server 2 is leader") {
+		t.Errorf("got %+v, others %+v; want %+v", d, d.Others, want)
+	}
+	// Nothing to ask is an empty list, for those who go through it.
+	if text, err := json.Marshal(Ask(t.Context(), Target{}).Document(1)); err != nil || !strings.Contains(string(text), `"ports":[],"others":null,"status":null`) {
+		t.Errorf("nothing to ask: %s, %v", text, err)
 	}
 }

@@ -102,6 +102,11 @@ func TestFindings(t *testing.T) {
 			f.Server = Server{Reason: "not running: client port 192.0.2.1:2181 is closed"}
 			f.Process = nil
 		}),
+		"down and disabled": set(func(f *Facts) { // a host that was booted after an installation that enabled nothing
+			f.Server = Server{Reason: "not running: client port 192.0.2.1:2181 is closed"}
+			f.Process = nil
+			f.Unit.Active, f.Unit.Sub, f.Unit.Enabled = "inactive", "dead", "disabled"
+		}),
 		"port of a stranger": set(func(f *Facts) {
 			f.Server, f.Process = Server{Reason: "cannot tell: client port 192.0.2.1:2181 does not answer"}, nil
 			f.Listen.All[0].Command, f.Listen.All[0].Unit = "nc", ""

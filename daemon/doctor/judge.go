@@ -131,7 +131,11 @@ func server(f *Facts) []Finding {
 	case !s.Answers:
 		fix := "start it: zkd run"
 		if f.Unit != nil && f.Unit.Loaded {
-			fix = fmt.Sprintf("run: systemctl start %s; journalctl -u %[1]s says why it ended", f.Unit.Name)
+			start := "start"
+			if f.Unit.Enabled == "disabled" {
+				start = "enable --now" // or it is gone again with the next boot
+			}
+			fix = fmt.Sprintf("run: systemctl %s %s; journalctl -u %[2]s says why it ended", start, f.Unit.Name)
 		}
 		out.problem("Z605", fix, "no server answers on this host: %s", strings.TrimPrefix(strings.TrimPrefix(s.Reason, "not running: "), "cannot tell: "))
 	case !s.Serving && !slices.ContainsFunc(s.Problems, func(p Finding) bool { return p.Severity == Error }):

@@ -39,8 +39,10 @@ const (
 
 	defaultRetryFor = 500 * time.Millisecond
 	defaultBudget   = 20 * time.Second
-	// dialPause is between tries; Java has 100 ms.
-	dialPause = 50 * time.Millisecond
+	// The pause between tries doubles from minDialPause to maxDialPause; Java has 100 ms. A leader of this
+	// kind listens a few milliseconds after its learners know it.
+	minDialPause = 5 * time.Millisecond
+	maxDialPause = 50 * time.Millisecond
 )
 
 // DialLeader connects to the peer port of a leader, at whichever of its addresses answers first, and
@@ -56,6 +58,7 @@ func DialLeader(ctx context.Context, cfg LearnerConfig, addrs []proto.HostPort) 
 	ctx, cancel := context.WithTimeout(ctx, cfg.Budget)
 	defer cancel()
 	began := time.Now()
+	wait := minDialPause
 	for try := 1; ; try++ {
 		nc, err := cfg.Network.dialAny(ctx, addrs)
 		if err == nil {
@@ -65,8 +68,9 @@ func DialLeader(ctx context.Context, cfg LearnerConfig, addrs []proto.HostPort) 
 			go l.run() // Close waits for it
 			return l, nil
 		}
-		if time.Since(began) >= max(cfg.RetryFor, MinRetryFor) || !pause(ctx, dialPause) {
+		if time.Since(began) >= max(cfg.RetryFor, MinRetryFor) || !pause(ctx, wait) {
 			return nil, fmt.Errorf("peer: connect to the leader, %d tries: %w", try, err)
 		}
+		wait = min(2*wait, maxDialPause)
 	}
 }

@@ -74,7 +74,9 @@ func (g *gatherer) member(ctx context.Context, id zk.ServerID, addr string) {
 			m.Conf, m.Servers = parseConf(text)
 		}
 	}
-	m.BehindMillis, m.HasClock = g.behind(ctx, addr)
+	if m.OK && !strings.Contains(m.Version, "-zkd-") { // zkd's admin port is for its own host: it would count a stranger
+		m.BehindMillis, m.HasClock = g.behind(ctx, addr)
+	}
 	switch {
 	case !m.OK:
 		g.unseen("configuration and version of the server at "+addr, "its client port does not answer ("+m.Class+")")

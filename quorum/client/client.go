@@ -144,13 +144,6 @@ func (c *Client) Connected() bool {
 	return c.connected
 }
 
-// Session returns the session's id, 0 before the first connection, and its timeout.
-func (c *Client) Session() (zk.SessionID, time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.session, c.timeout
-}
-
 // Server returns the server of the connection, or of the last one; "" before the first.
 func (c *Client) Server() string {
 	c.mu.Lock()
@@ -219,13 +212,6 @@ func (c *Client) ending() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.final
-}
-
-// Do sends a request of any kind, with full paths, and returns what stands behind the header of its reply.
-// No watch that it sets is sent again on a new connection: the other methods see to that.
-func (c *Client) Do(ctx context.Context, op zk.Op, record []byte) ([]byte, error) {
-	body, err := c.do(ctx, &call{op: op, record: record})
-	return body, c.wrap(op, "", err)
 }
 
 func (c *Client) wrap(op zk.Op, path string, err error) error {

@@ -205,10 +205,6 @@ func CheckSnapshot(fsys vfs.FS, name string, o Options) (info snap.Info, note st
 	return info, sink.note(info), nil
 }
 
-// Exact reports whether a snapshot that was read to its end is the state at one zxid. ZooKeeper goes on with
-// transactions while it writes one, so that parts of it are newer than others and the log is needed with it.
-func Exact(info snap.Info) bool { return exact(info) }
-
 // verifySnapshot reads one snapshot and prints its verdict.
 func verifySnapshot(fsys vfs.FS, file string, p *printer) error {
 	info, note, err := CheckSnapshot(fsys, file, p.options)

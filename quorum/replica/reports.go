@@ -64,7 +64,7 @@ func (r *Replica) Down(term Term, l Link, err error) {
 			r.downTerm = term
 		}
 	case r.role == leading:
-		r.log.Info("lost the connection to a learner", zap.Int64("peer", int64(r.links[id].server)), zap.Error(err))
+		r.log.Info("lost the connection to a learner", zap.Int64("peer", int64(r.links[id].server)), zap.Bool("observer", r.links[id].observer), zap.Error(err))
 		r.links[id].end(r)
 		delete(r.links, id)
 		r.step(zab.LinkDown{Link: id})

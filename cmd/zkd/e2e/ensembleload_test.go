@@ -81,7 +81,7 @@ func startLoad(t testing.TB, e *ensemble, root string, barriers, mayRefuse bool,
 		l.clients = append(l.clients, c)
 		t.Cleanup(c.drop)
 	}
-	l.prepare(t)
+	l.prepare(t, e.allAre("zkd"))
 	l.failed = make(chan error, len(jobs))
 	var running sync.WaitGroup
 	for id, job := range jobs {
@@ -102,7 +102,7 @@ func startLoad(t testing.TB, e *ensemble, root string, barriers, mayRefuse bool,
 func (l *ensembleLoad) register(i int) string { return fmt.Sprintf("%s/reg-%d", l.root, i) }
 
 // prepare creates what the clients work on.
-func (l *ensembleLoad) prepare(t testing.TB) {
+func (l *ensembleLoad) prepare(t testing.TB, allZkd bool) {
 	t.Helper()
 	c := l.clients[0]
 	nodes := map[string]string{l.root: "", path.Join(l.root, "queue"): ""}
@@ -110,12 +110,21 @@ func (l *ensembleLoad) prepare(t testing.TB) {
 		nodes[l.register(i)] = initialRegister.value
 	}
 	for _, node := range slices.Sorted(maps.Keys(nodes)) {
-		if _, _, err := c.create(node, nodes[node], zk.ModePersistent); err != nil {
+		lost := false
+		err := insist(allZkd, func() error {
+			_, _, err := c.create(node, nodes[node], zk.ModePersistent)
+			if lost && errors.Is(err, zk.ErrNodeExists) {
+				return nil
+			}
+			lost = errors.Is(err, errLost)
+			return err
+		})
+		if err != nil {
 			t.Fatalf("create %s: %v", node, err)
 		}
 	}
 	for _, c := range l.clients { // each must find them
-		if err := c.sync(l.root); err != nil {
+		if err := insist(allZkd, func() error { return c.sync(l.root) }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,12 +1,15 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path"
 	"slices"
 	"testing"
 	"time"
+
+	"zkd/quorum/zk"
 )
 
 // A fault is what is done to an ensemble under load. strike returns when the ensemble works in spite of it; what
@@ -184,23 +187,29 @@ func (r *ensembleRun) sweep(t testing.TB, root string) {
 	}
 	defer c.drop()
 	for _, parent := range []string{path.Join(root, "queue"), root} {
-		if err := c.sync(parent); err != nil {
-			t.Fatal(err)
-		}
-		names, _, err := c.children(parent, false)
-		for _, name := range names {
-			if err == nil {
-				err = c.delete(path.Join(parent, name), -1)
+		err := insist(r.allAre("zkd"), func() error {
+			if err := c.sync(parent); err != nil {
+				return err
 			}
-		}
-		if err == nil {
-			err = c.delete(parent, -1)
-		}
+			names, _, err := c.children(parent, false)
+			if errors.Is(err, zk.ErrNoNode) {
+				return nil // deleted by a call without an answer
+			}
+			for _, name := range names {
+				if err == nil {
+					err = c.delete(path.Join(parent, name), -1)
+				}
+			}
+			if err == nil {
+				err = c.delete(parent, -1)
+			}
+			return err
+		})
 		if err != nil {
 			t.Fatalf("sweep %s: %v", parent, err)
 		}
 	}
-	if err := c.close(); err != nil {
+	if err := c.close(); err != nil && (r.allAre("zkd") || !errors.Is(err, errLost)) {
 		t.Fatal(err)
 	}
 }

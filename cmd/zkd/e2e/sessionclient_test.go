@@ -156,7 +156,7 @@ func (c *sessionClient) exchange(xid int32, op zk.Op, record []byte, decode func
 	if err != nil {
 		c.drop()
 		if broken := (*net.OpError)(nil); errors.As(err, &broken) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return errLost
+			return fmt.Errorf("%v of %v at %s: %w: %v", op, c.session, c.addrs[c.server], errLost, err)
 		}
 		return err // what no server should send
 	}

@@ -6,7 +6,6 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
-	"golang.org/x/sys/unix"
 
 	"zkd/daemon/config"
 	"zkd/daemon/sd"
@@ -25,7 +24,7 @@ func newLogger(c config.Log) (*zap.Logger, zap.AtomicLevel, error) {
 		switch {
 		case sd.StderrIsJournal():
 			format = "journal"
-		case isTerminal(os.Stderr):
+		case IsTerminal(os.Stderr):
 			format = "console"
 		default:
 			format = "json"
@@ -67,11 +66,6 @@ func jsonEncoding() zapcore.EncoderConfig {
 	e.TimeKey = "time"
 	e.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	return e
-}
-
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }
 
 // logNotices writes what reading the configuration brought up.

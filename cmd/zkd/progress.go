@@ -3,9 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
+
+	"zkd/daemon"
 )
 
 // progressEvery is how often a long piece of work says how far it is.
@@ -21,10 +22,8 @@ type progress struct {
 
 func newProgress(out io.Writer) *progress {
 	p := &progress{next: time.Now().Add(progressEvery)}
-	if f, ok := out.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			p.out = out
-		}
+	if daemon.IsTerminal(out) {
+		p.out = out
 	}
 	return p
 }

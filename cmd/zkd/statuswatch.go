@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"zkd/daemon"
@@ -22,7 +21,7 @@ const clearScreen = "\x1b[H\x1b[J"
 // watch looks at once and then every interval until ctx ends, and returns the verdict of the last look
 // that was not cut short. A look that takes longer than interval makes the next one late, not two at a time.
 func (l *statusLook) watch(ctx context.Context, out io.Writer, interval time.Duration) error {
-	clearing := !l.asJSON && isTerminal(out)
+	clearing := !l.asJSON && daemon.IsTerminal(out)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	last := daemon.Errorf(daemon.ExitFailure, "interrupted before there was an answer")
@@ -65,14 +64,4 @@ func (l *statusLook) frame(a probe.Answer, clearing bool, now time.Time) ([]byte
 	}
 	b.WriteString("\n")
 	return b.Bytes(), nil
-}
-
-// isTerminal reports whether out is a terminal, or at least a character device.
-func isTerminal(out io.Writer) bool {
-	f, ok := out.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -253,6 +253,17 @@ func TestReload(t *testing.T) {
 	if !h.logged("reload refused, the old configuration stays") {
 		t.Errorf("log: %v", h.logs.All())
 	}
+	// The next line, whatever it is about, says so too: the file on disk is still wrong.
+	h.set(func(st *quorum.Status) { st.ReadOnlyDisk = true })
+	if got := h.await("writes are refused: the disk is nearly full"); !strings.Contains(got, "the last reload was refused") {
+		t.Errorf("the line after a bad file forgets it: %q", got)
+	}
+	failure = nil
+	h.signals <- syscall.SIGHUP
+	h.await("RELOADING=1")
+	if got := h.await("READY=1"); strings.Contains(got, "reload") {
+		t.Errorf("after the file was put right: %q", got)
+	}
 	h.signals <- syscall.SIGTERM
 	if err := h.wait(); err != nil {
 		t.Errorf("Run: %v", err)

@@ -66,7 +66,8 @@ func (d *process) logServing(r *readiness, st quorum.Status) {
 	r.served = st.Serving
 }
 
-// statusLine is server and firewall in one line.
+// statusLine is server, firewall and configuration in one line. A refused reload stays in it until another succeeds:
+// the file is not what the server runs with, and the next start will not take it either.
 func (d *process) statusLine(st quorum.Status, now time.Time) string {
 	line := statusLine(st, now)
 	if fw, ok := d.guard.status(); ok {
@@ -76,6 +77,9 @@ func (d *process) statusLine(st quorum.Status, now time.Time) string {
 	}
 	if codes := d.problems.codes(); len(codes) > 0 {
 		line += "; zkd doctor explains " + strings.Join(codes, ", ")
+	}
+	if !d.refused.IsZero() {
+		line += d.refused.Format("; the last reload was refused at 15:04:05, see the log")
 	}
 	return line
 }

@@ -17,17 +17,17 @@ import (
 // cannot is named; a file that is wrong changes nothing.
 func (d *process) reload(ctx context.Context, st quorum.Status) {
 	d.deps.Notifier.Reloading()
-	refused := d.reloadConfig(ctx)
-	status := d.statusLine(st, time.Now())
-	d.counts.ReloadFailed.Set(0)
-	if refused {
+	now := time.Now()
+	if d.reloadConfig(ctx) {
 		d.counts.ReloadFailed.Set(1)
-		status += "; the last reload was refused, see the log"
+		d.refused = now
 	} else {
-		d.counts.ReloadedUnix.Set(time.Now().Unix())
+		d.counts.ReloadFailed.Set(0)
+		d.counts.ReloadedUnix.Set(now.Unix())
+		d.refused = time.Time{}
 	}
 	// Also a refused reload is over: without READY=1 systemd would wait, then kill.
-	d.deps.Notifier.Ready(status)
+	d.deps.Notifier.Ready(d.statusLine(st, now))
 }
 
 func (d *process) reloadConfig(ctx context.Context) (refused bool) {

@@ -74,6 +74,7 @@ type process struct {
 	handed []string // addresses of the client port that systemd opened
 
 	problems problemLog
+	refused  time.Time // when the last reload was refused; zero if it was not
 }
 
 // errStopRequested ends a start that a signal interrupted.

@@ -42,6 +42,9 @@ func Run(ctx context.Context, cfg config.Config, deps Deps) error {
 	if deps.Logger != nil {
 		log = deps.Logger
 	}
+	if len(cfg.Servers) > 1 { // it is encoded once, not with each line
+		log = log.With(zap.Int64("server_id", int64(cfg.ID)))
+	}
 	defer func() { _ = log.Sync() }() // a terminal and the journal cannot be synced, and need not be
 	d := &process{cfg: cfg, deps: deps, log: log, level: level, guard: guard{start: deps.Firewall, log: log.Named("firewall")},
 		problems: problemLog{log: log}}

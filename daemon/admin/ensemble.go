@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,8 +15,8 @@ import (
 
 // Asker asks members on their client ports for what a server cannot know of another.
 type Asker interface {
-	// Ask asks all addresses at once and does not wait for long. Its answers may be seconds old.
-	Ask(ctx context.Context, addrs map[zk.ServerID]string) map[zk.ServerID]Told
+	// Ask asks all addresses at once and does not wait for long. Its answers, by address, may be seconds old.
+	Ask(ctx context.Context, addrs []string) map[string]Told
 }
 
 // Told is what a member said of itself.
@@ -73,37 +74,73 @@ func portReport(addr string, r quorum.Reach) PortReport {
 	return p
 }
 
-// askMembers asks the client ports of all members, this server's own too: a host may be shut off from
-// itself.
-func (s *Server) askMembers(ctx context.Context, st quorum.Status) (addrs map[zk.ServerID]string, told map[zk.ServerID]Told) {
-	addrs = clientAddrs(st)
-	if s.o.Asker == nil {
-		return addrs, nil
-	}
-	return addrs, s.o.Asker.Ask(ctx, addrs)
+// heard is what members have said.
+type heard struct {
+	addrs map[zk.ServerID]string // where they were asked; this server, at an address that did not answer if there is one
+	told  map[zk.ServerID]Told   // nil if nobody was asked
+	shut  []PortReport           // addresses of the own client port that this host itself cannot reach
 }
 
-// clientAddrs returns where members serve their clients, as far as that is known.
-func clientAddrs(st quorum.Status) map[zk.ServerID]string {
-	if len(st.ClientAddrs) == 0 {
-		return nil
+// askMembers asks the client ports of all members, and each address of this server's own: a host may be shut off from
+// itself, or from one of its addresses.
+func (s *Server) askMembers(ctx context.Context, st quorum.Status) heard {
+	h, own := heard{addrs: clientAddrs(st)}, ownAddrs(st)
+	if len(own) > 0 {
+		h.addrs[st.ID] = own[0]
 	}
-	own := st.ClientAddrs[0]
-	_, ownPort, _ := net.SplitHostPort(own)
+	if s.o.Asker == nil {
+		return h
+	}
+	all := slices.Clone(own)
+	for id, addr := range h.addrs {
+		if id != st.ID {
+			all = append(all, addr)
+		}
+	}
+	answers := s.o.Asker.Ask(ctx, all)
+	for _, addr := range own {
+		if c := answers[addr].Client; c.Known && !c.OK {
+			h.shut = append(h.shut, portReport(addr, c))
+		}
+	}
+	if len(h.shut) > 0 {
+		h.addrs[st.ID] = h.shut[0].Address
+	}
+	h.told = make(map[zk.ServerID]Told)
+	for id, addr := range h.addrs {
+		if t, ok := answers[addr]; ok {
+			h.told[id] = t
+		}
+	}
+	return h
+}
+
+// ownAddrs returns where this host reaches its own client port, once each.
+func ownAddrs(st quorum.Status) (addrs []string) {
+	for _, own := range st.ClientAddrs {
+		// What listens on all addresses takes IPv4 too, which is how most clients come.
+		if addr := Loopback(strings.Replace(own, "[::]:", "0.0.0.0:", 1)); !slices.Contains(addrs, addr) {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
+}
+
+// clientAddrs returns where the other members serve their clients, as far as that is known.
+func clientAddrs(st quorum.Status) map[zk.ServerID]string {
+	addrs := make(map[zk.ServerID]string)
+	if len(st.ClientAddrs) == 0 {
+		return addrs
+	}
+	_, ownPort, _ := net.SplitHostPort(st.ClientAddrs[0])
 	ownHost := ""
 	for _, m := range st.Ensemble.Members {
 		if m.Self {
 			ownHost = hostOf(m.PeerAddr)
 		}
 	}
-	addrs := make(map[zk.ServerID]string)
 	for _, m := range st.Ensemble.Members {
-		// What listens on all addresses takes IPv4 too, which is how most clients come.
-		addr := Loopback(strings.Replace(own, "[::]:", "0.0.0.0:", 1))
-		if !m.Self {
-			addr = ClientAddress(m.ClientAddr, hostOf(m.PeerAddr), ownHost, ownPort)
-		}
-		if addr != "" {
+		if addr := ClientAddress(m.ClientAddr, hostOf(m.PeerAddr), ownHost, ownPort); !m.Self && addr != "" {
 			addrs[m.ID] = addr
 		}
 	}
@@ -152,17 +189,17 @@ func Loopback(addr string) string {
 }
 
 // ensembleReport joins what this server knows with what the members said.
-func ensembleReport(st quorum.Status, addrs map[zk.ServerID]string, told map[zk.ServerID]Told) *EnsembleReport {
+func ensembleReport(st quorum.Status, h heard) *EnsembleReport {
 	e := st.Ensemble
 	if e == nil {
 		return nil
 	}
-	r := &EnsembleReport{Summary: summary(st, told), Leader: int64(e.Leader), Quorum: e.Quorum, Voters: e.Voters,
+	r := &EnsembleReport{Summary: summary(st, h.told), Leader: int64(e.Leader), Quorum: e.Quorum, Voters: e.Voters,
 		NeededVoters: e.NeededVoters, Losses: e.Losses, Election: e.Election, Sync: e.Sync, Members: []MemberReport{}}
-	newest := leaderZxid(st, told)
+	newest := leaderZxid(st, h.told)
 	for _, m := range e.Members {
 		role, zxid, lag := m.Role, m.Zxid, m.Lag
-		said, asked := told[m.ID]
+		said, asked := h.told[m.ID]
 		switch {
 		case m.Self:
 			role, zxid = st.Role, max(st.LastZxid, st.LoggedZxid)
@@ -180,7 +217,7 @@ func ensembleReport(st quorum.Status, addrs map[zk.ServerID]string, told map[zk.
 		}
 		mr := MemberReport{ID: int64(m.ID), Self: m.Self, Observer: m.Observer, Role: string(role), Synced: m.Synced,
 			Epoch: -1, Lag: lag, Election: portReport(m.ElectionAddr, m.Election), Peer: portReport(m.PeerAddr, m.Peer),
-			Client: portReport(addrs[m.ID], said.Client)}
+			Client: portReport(h.addrs[m.ID], said.Client)}
 		if zxid >= 0 {
 			mr.Epoch, mr.Zxid = int64(zxid.Epoch()), zxid.String()
 		}

@@ -2,7 +2,9 @@ package admin
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,12 +17,30 @@ import (
 // askFake answers for the members.
 type askFake struct {
 	told  map[zk.ServerID]Told
-	asked map[zk.ServerID]string
+	asked []string
+	shut  map[string]Told // own addresses that answer otherwise than told says
 }
 
-func (a *askFake) Ask(_ context.Context, addrs map[zk.ServerID]string) map[zk.ServerID]Told {
+func (a *askFake) Ask(_ context.Context, addrs []string) map[string]Told {
 	a.asked = addrs
-	return a.told
+	all := maps.Clone(a.shut)
+	if all == nil {
+		all = make(map[string]Told)
+	}
+	for id, addr := range places {
+		if _, ok := all[addr]; !ok && slices.Contains(addrs, addr) {
+			all[addr] = a.told[id]
+		}
+	}
+	return all
+}
+
+// places are where the members of follower serve clients.
+var places = map[zk.ServerID]string{
+	1: "127.0.0.1:2181",   // this server, as this host reaches it
+	2: "192.168.1.5:2181", // not given: its host, our port
+	3: "192.168.1.9:2182", // a port for all addresses
+	4: "10.0.0.4:2181",    // as given
 }
 
 func up() quorum.Reach {
@@ -164,15 +184,28 @@ func TestABlockedLoopbackIsNoTroubleOfTheEnsemble(t *testing.T) {
 func TestMembersAreAskedWhereTheyServeClients(t *testing.T) {
 	a := everybody()
 	asking(follower(), a).report(t.Context())
-	for id, want := range map[zk.ServerID]string{
-		1: "127.0.0.1:2181",   // this server, as this host reaches it
-		2: "192.168.1.5:2181", // not given: its host, our port
-		3: "192.168.1.9:2182", // a port for all addresses
-		4: "10.0.0.4:2181",    // as given
-	} {
-		if a.asked[id] != want {
-			t.Errorf("server %d is asked at %q, want %q", id, a.asked[id], want)
+	if want := slices.Sorted(maps.Values(places)); !slices.Equal(slices.Sorted(slices.Values(a.asked)), want) {
+		t.Errorf("asked %q, want %q", a.asked, want)
+	}
+}
+
+// A firewall may let in one address of a host and not another: none of them may pass for all.
+func TestEveryAddressOfTheOwnClientPortIsAsked(t *testing.T) {
+	f, a := follower(), everybody()
+	f.st.ClientAddrs = []string{"127.0.0.1:2181", "192.168.1.3:2181", "[fd00::3]:2181", "[::]:2181"}
+	ok, shut := a.told[1], Told{Client: down(peer.TimedOut, "i/o timeout"), Zxid: -1}
+	a.shut = map[string]Told{"127.0.0.1:2181": ok, "192.168.1.3:2181": shut, "[fd00::3]:2181": shut}
+	r := asking(f, a).report(t.Context())
+	for _, addr := range []string{"127.0.0.1:2181", "192.168.1.3:2181", "[fd00::3]:2181"} {
+		if !slices.Contains(a.asked, addr) {
+			t.Errorf("%s was not asked, but %q", addr, a.asked)
 		}
+	}
+	if len(r.Problems) != 1 || r.Problems[0].Code != "Z101" || !strings.Contains(r.Problems[0].Text, "192.168.1.3:2181 (timed out) and [fd00::3]:2181 (timed out)") {
+		t.Errorf("problems %+v", r.Problems)
+	}
+	if c := r.Ensemble.Members[0].Client; c.OK || c.Address != "192.168.1.3:2181" {
+		t.Errorf("the table shows %+v, not an address that is shut", c)
 	}
 }
 
@@ -180,7 +213,7 @@ func TestThisServersOwnPortIsAskedByIPv4WhereItTakesThat(t *testing.T) {
 	for listens, want := range map[string]string{"[::]:2181": "127.0.0.1:2181", "0.0.0.0:2181": "127.0.0.1:2181", "[::1]:2181": "[::1]:2181", "192.168.1.3:2181": "192.168.1.3:2181"} {
 		f := follower()
 		f.st.ClientAddrs = []string{listens}
-		if got := clientAddrs(f.st)[1]; got != want {
+		if got := ownAddrs(f.st); !slices.Equal(got, []string{want}) {
 			t.Errorf("%s is asked at %s, want %s", listens, got, want)
 		}
 	}

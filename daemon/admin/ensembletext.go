@@ -66,8 +66,9 @@ func (p PortReport) text() string {
 	}
 }
 
-// ensembleProblems finds what an operator of an ensemble should know, worst first.
-func ensembleProblems(st quorum.Status, r *EnsembleReport) []Problem {
+// ensembleProblems finds what an operator of an ensemble should know, worst first. shut are addresses of the own client
+// port.
+func ensembleProblems(st quorum.Status, r *EnsembleReport, shut []PortReport) []Problem {
 	if r == nil {
 		return nil
 	}
@@ -82,10 +83,13 @@ func ensembleProblems(st quorum.Status, r *EnsembleReport) []Problem {
 		add("Z108", "warning", "the next loss of a voter ends the service", "bring the missing servers back")
 	}
 	for _, m := range r.Members {
-		c := m.Client
 		switch {
-		case m.Self && st.Serving && c.Known && !c.OK:
-			add("Z101", "warning", fmt.Sprintf("this host cannot reach its own client port %s (%s); the server itself works, and so does the ensemble", c.Address, cmp.Or(c.Class, "failed")),
+		case m.Self && st.Serving && len(shut) > 0:
+			var addrs []string
+			for _, c := range shut {
+				addrs = append(addrs, fmt.Sprintf("%s (%s)", c.Address, cmp.Or(c.Class, "failed")))
+			}
+			add("Z101", "warning", fmt.Sprintf("this host cannot reach its own client port %s; the server itself works, and so does the ensemble", strings.Join(addrs, " and ")),
 				loopbackFix)
 		case !m.Self && m.Election.Known && !m.Election.OK:
 			add("Z103", "warning", fmt.Sprintf("election port %s of server %d: %s", m.Election.Address, m.ID, classOf(m.Election)), fixOf(m.Election))

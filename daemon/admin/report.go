@@ -123,9 +123,10 @@ func millis(micros float64) float64 { return math.Round(micros) / 1000 }
 func (s *Server) report(ctx context.Context) Report {
 	st, n := s.o.Source.Status(), s.o.Source.Stats()
 	var ensemble *EnsembleReport
+	var members heard
 	if st.Ensemble != nil {
-		addrs, told := s.askMembers(ctx, st)
-		ensemble = ensembleReport(st, addrs, told)
+		members = s.askMembers(ctx, st)
+		ensemble = ensembleReport(st, members)
 	}
 	firewall, firewallProblems := s.firewall()
 	r := Report{
@@ -145,7 +146,7 @@ func (s *Server) report(ctx context.Context) Report {
 		Admin:    s.Addrs(),
 		Systemd:  SystemdReport{Notify: s.o.Info.Notify, Watchdog: s.o.Info.Watchdog},
 		Recovery: append([]string{}, st.RecoveryNotes...),
-		Problems: append(problems(st, n, s.o.Info, s.now(), s.o.StuckAfter), slices.Concat(ensembleProblems(st, ensemble), firewallProblems)...),
+		Problems: append(problems(st, n, s.o.Info, s.now(), s.o.StuckAfter), slices.Concat(ensembleProblems(st, ensemble, members.shut), firewallProblems)...),
 	}
 	slices.SortStableFunc(r.Problems, func(a, b Problem) int { return strings.Compare(a.Severity, b.Severity) })
 	if !st.SnapshotTime.IsZero() {

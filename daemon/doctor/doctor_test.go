@@ -120,7 +120,14 @@ func TestFindings(t *testing.T) {
 				{"Z101", Warning, "this host cannot reach its own client port", "let lo in"}}
 			f.Ports[0].OK, f.Ports[0].Class = false, "timed out" // said once
 		}),
-		"loopback shut":   set(func(f *Facts) { f.Ports[0].OK, f.Ports[0].Class = false, "timed out" }),
+		"loopback shut": set(func(f *Facts) { f.Ports[0].OK, f.Ports[0].Class = false, "timed out" }),
+		"second address shut": set(func(f *Facts) {
+			f.Ports = append(f.Ports, Port{Use: "client", Server: 1, Own: true, Address: "127.0.0.1:2181", Class: "timed out"})
+			f.Listen.All = append(f.Listen.All, Listener{Address: netip.MustParseAddrPort("127.0.0.1:2181"), PID: 7, Command: "zkd", Unit: "zkd.service"})
+		}),
+		"no IPv6 here": set(func(f *Facts) { // the server leaves [::1] out then
+			f.Ports = append(f.Ports, Port{Use: "client", Server: 1, Own: true, Address: "[::1]:2181", Class: "no route"})
+		}),
 		"id of another":   set(func(f *Facts) { f.Members[0].Conf["serverId"] = "3" }),
 		"id twice":        set(func(f *Facts) { f.Members[0].Conf["serverId"] = "1" }),
 		"name unknown":    set(func(f *Facts) { f.Names[1].Addresses, f.Names[1].Error = nil, "no such host" }),

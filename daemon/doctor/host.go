@@ -95,7 +95,9 @@ func ownPorts(f *Facts) []Finding {
 		}
 	}
 	for _, p := range f.Ports {
-		if _, listening := holder(f.Listen, p.Address); p.Own && !p.OK && p.Class != "refused" && (listening || f.Server.Answers) {
+		_, listening := holder(f.Listen, p.Address)
+		listening = listening || !f.Listen.Known && f.Server.Answers
+		if p.Own && !p.OK && p.Class != "refused" && listening {
 			out.warn("Z101", "let in what comes by the interface lo, before every other rule: zkd firewall check names the rule (iptables -I INPUT -i lo -j ACCEPT)",
 				"this host cannot reach its own %s port %s (%s), though a program listens on it: a firewall of this host drops packets to itself", p.Use, p.Address, p.Class)
 		}

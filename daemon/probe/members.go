@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"zkd/daemon/admin"
 	"zkd/quorum"
 	"zkd/quorum/peer"
-	"zkd/quorum/zk"
 )
 
 // Members asks the members of an ensemble on their client ports: role and zxid of another server are
@@ -22,41 +22,49 @@ type Members struct {
 	Timeout time.Duration // of each question; 0 is 700 ms, so that who asks for all of it need not wait for long
 	MaxAge  time.Duration // 0 is two seconds
 
-	mu    sync.Mutex // held while members are asked: who comes meanwhile waits for the same answers
-	addrs map[zk.ServerID]string
-	told  map[zk.ServerID]admin.Told
+	mu    sync.Mutex            // held while members are asked: who comes meanwhile waits for the same answers
+	told  map[string]admin.Told // by address
 	asked time.Time
 }
 
 // Ask implements [admin.Asker]. What ends ctx does not end the questions: others wait for them, too.
-func (m *Members) Ask(ctx context.Context, addrs map[zk.ServerID]string) map[zk.ServerID]admin.Told {
+func (m *Members) Ask(ctx context.Context, addrs []string) map[string]admin.Told {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.asked.IsZero() && time.Since(m.asked) < orDefault(m.MaxAge, 2*time.Second) && maps.Equal(addrs, m.addrs) {
+	if !m.asked.IsZero() && time.Since(m.asked) < orDefault(m.MaxAge, 2*time.Second) && m.knows(addrs) {
 		return maps.Clone(m.told)
 	}
-	fresh := make(map[zk.ServerID]admin.Told, len(addrs))
+	addrs = slices.Compact(slices.Sorted(slices.Values(addrs)))
+	fresh := make(map[string]admin.Told, len(addrs))
 	var mu sync.Mutex
 	var questions sync.WaitGroup
-	for id, addr := range addrs {
+	for _, addr := range addrs {
 		questions.Go(func() {
 			s, err := srvr(context.WithoutCancel(ctx), addr, orDefault(m.Timeout, 700*time.Millisecond))
 			mu.Lock()
 			defer mu.Unlock()
-			fresh[id] = toldOf(s, err)
+			fresh[addr] = toldOf(s, err)
 		})
 	}
 	questions.Wait()
 	m.asked = time.Now()
-	for id, t := range fresh {
+	for addr, t := range fresh {
 		t.Client.Since = m.asked
-		if before, ok := m.told[id]; ok && before.Client.OK == t.Client.OK && before.Client.Class == t.Client.Class && addrs[id] == m.addrs[id] {
+		if before, ok := m.told[addr]; ok && before.Client.OK == t.Client.OK && before.Client.Class == t.Client.Class {
 			t.Client.Since = before.Client.Since
 		}
-		fresh[id] = t
+		fresh[addr] = t
 	}
-	m.addrs, m.told = maps.Clone(addrs), fresh
+	m.told = fresh
 	return maps.Clone(fresh)
+}
+
+// knows reports whether all of addrs were asked.
+func (m *Members) knows(addrs []string) bool {
+	return !slices.ContainsFunc(addrs, func(addr string) bool {
+		_, ok := m.told[addr]
+		return !ok
+	})
 }
 
 func toldOf(s said, err error) admin.Told {

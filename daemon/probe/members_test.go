@@ -3,7 +3,9 @@ package probe
 import (
 	"context"
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -51,7 +53,7 @@ func TestMembersTellRoleZxidAndWhyTheyCannotBeReached(t *testing.T) {
 		3: closed(t), 4: silentPort(t), 5: "no.such.host.invalid:2181", 6: client(t, ""),
 		7: client(t, "srvr is not executed because it is not in the whitelist.\n"),
 	}
-	told := (&Members{Timeout: 500 * time.Millisecond}).Ask(t.Context(), addrs)
+	told := (&Members{Timeout: 500 * time.Millisecond}).Ask(t.Context(), slices.Collect(maps.Values(addrs)))
 	for id, want := range map[zk.ServerID]struct {
 		role  quorum.Role
 		zxid  zk.Zxid
@@ -61,20 +63,20 @@ func TestMembersTellRoleZxidAndWhyTheyCannotBeReached(t *testing.T) {
 		1: {quorum.Leader, 0x700000012, true, ""}, 2: {quorum.Looking, -1, true, ""}, 3: {"", -1, false, "refused"},
 		4: {"", -1, false, "timed out"}, 6: {"", -1, false, "reset"}, 7: {"", -1, true, ""},
 	} {
-		got := told[id]
+		got := told[addrs[id]]
 		if got.Role != want.role || got.Zxid != want.zxid || got.Client.OK != want.ok || got.Client.Class != want.class || !got.Client.Known || got.Client.Since.IsZero() {
 			t.Errorf("server %d: %+v, want %+v", id, got, want)
 		}
 	}
 	// How fast a resolver says no is its own affair.
-	if got := told[5].Client; got.OK || got.Class != "name unknown" && got.Class != "timed out" {
+	if got := told[addrs[5]].Client; got.OK || got.Class != "name unknown" && got.Class != "timed out" {
 		t.Errorf("an unknown name: %+v", got)
 	}
 }
 
 func TestAnswersAreKeptForAMoment(t *testing.T) {
 	var questions atomic.Int64
-	addrs := map[zk.ServerID]string{1: counting(t, &questions, "Mode: follower\n")}
+	addrs := []string{counting(t, &questions, "Mode: follower\n")}
 	m := &Members{MaxAge: time.Hour}
 	first := m.Ask(t.Context(), addrs)
 	var all sync.WaitGroup
@@ -87,12 +89,12 @@ func TestAnswersAreKeptForAMoment(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	addrs = map[zk.ServerID]string{1: addrs[1], 2: counting(t, &questions, "Mode: leader\n")}
+	addrs = append(addrs, counting(t, &questions, "Mode: leader\n"))
 	second := m.Ask(gone, addrs)
 	if n := questions.Load(); n != 3 {
 		t.Errorf("%d questions after the members changed, want 3", n)
 	}
-	if second[2].Role != quorum.Leader || second[1].Client.Since != first[1].Client.Since {
-		t.Errorf("%+v, want a leader, and server 1 reachable since %v", second, first[1].Client.Since)
+	if second[addrs[1]].Role != quorum.Leader || second[addrs[0]].Client.Since != first[addrs[0]].Client.Since {
+		t.Errorf("%+v, want a leader, and server 1 reachable since %v", second, first[addrs[0]].Client.Since)
 	}
 }

@@ -101,10 +101,10 @@ func rollCall(ctx context.Context, others map[zk.ServerID]string, timeout time.D
 	if len(others) == 0 {
 		return nil
 	}
-	told := (&Members{Timeout: min(timeout, 2*time.Second)}).Ask(ctx, others)
+	told := (&Members{Timeout: min(timeout, 2*time.Second)}).Ask(ctx, slices.Collect(maps.Values(others)))
 	var members []Member
 	for _, id := range slices.Sorted(maps.Keys(others)) {
-		t := told[id]
+		t := told[others[id]]
 		m := Member{ID: int64(id), Address: others[id], Answers: t.Client.OK, Class: t.Client.Class, Role: string(t.Role)}
 		if t.Zxid >= 0 {
 			m.Zxid = t.Zxid.String()

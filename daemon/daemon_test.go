@@ -461,9 +461,9 @@ func TestGarbageIsBoundedInBytesAndForLargeTreesInShare(t *testing.T) {
 		want int
 	}{
 		"an empty server collects rarely":       {0, gcMostPercent},
-		"a small heap gets the headroom":        {32 << 20, 100},
-		"a large one a quarter of itself":       {1 << 30, gcLeastPercent},
-		"and the change between them is smooth": {64 << 20, 50},
+		"a small heap gets the headroom":        {16 << 20, 193},
+		"a large one a share of itself":         {1 << 30, gcLeastPercent},
+		"and the change between them is smooth": {128 << 20, 18},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -15,12 +15,13 @@ import (
 )
 
 const (
-	// gcHeadroom is how much garbage may gather between two collections: enough that a small server
-	// under load collects a few times a second.
+	// gcHeadroom is how much garbage may gather between two collections beside a small tree: enough that a server
+	// under load collects a few times a second. Beside a larger tree it is less by a gcShrink-th of the tree, since
+	// memory is what a large tree needs, and each collection there costs little: a tree holds next to no pointers.
 	gcHeadroom = 32 << 20
-	// gcLeastPercent bounds that from below for large trees. It may be low: the tree holds next to no
-	// pointers, so that a collection costs little however large it is.
-	gcLeastPercent, gcMostPercent = 25, 800
+	gcShrink   = 16
+	// Bounds of the same as a share of the heap.
+	gcLeastPercent, gcMostPercent = 10, 800
 	// gcEvery is how often the share is fitted to the heap, which can grow by 100 MiB a second.
 	gcEvery = 500 * time.Millisecond
 )
@@ -59,7 +60,8 @@ func tuneGC(ctx context.Context, log *zap.Logger) {
 
 // gcPercent is how much the heap may grow between two collections, in percent of what is live.
 func gcPercent(liveBytes uint64) int {
-	return int(min(max(gcHeadroom*100/max(liveBytes, 1<<20), gcLeastPercent), gcMostPercent))
+	headroom := gcHeadroom - min(liveBytes/gcShrink, gcHeadroom)
+	return int(min(max(headroom*100/max(liveBytes, 1<<20), gcLeastPercent), gcMostPercent))
 }
 
 // memoryLimit returns the least memory.max, in bytes, of the process's control group (version 2) and

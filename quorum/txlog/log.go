@@ -92,6 +92,7 @@ type Log struct {
 	// forgotten is the zxid of the mark that Open found above the end of the log, 0 for none. New
 	// marks do not fall below it before the log has passed it, so that a second start still knows.
 	forgotten zk.Zxid
+	givenUp   bool // see Recovery.GivenUp
 }
 
 // segment is what one write of Sync writes: records of one file.
@@ -215,7 +216,7 @@ func (l *Log) write(seg *segment) error {
 		return l.err // a background sync of this file failed: it may have taken our pages with it
 	}
 	l.durable = seg.last
-	l.synced = mark{open: true, file: a.first, offset: a.end, zxid: max(seg.last, l.forgotten)}
+	l.synced = mark{open: true, givenUp: l.givenUp, file: a.first, offset: a.end, zxid: max(seg.last, l.forgotten)}
 	l.files[len(l.files)-1].end = a.end
 	return nil
 }

@@ -21,16 +21,17 @@ import (
 //	magic    4  "ZKDM"
 //	version  4  1
 //	seq      8  the valid slot with the higher one counts
-//	flags    4  1: a zkd has the log open, or crashed with it open
+//	flags    4  1: a zkd has the log open, or crashed with it open; 2: see GiveUp
 //	file     8  zxid in the name of the file that was written last, 0 for none
 //	offset   8  where its durable records end
 //	zxid     8  of the last durable record
 //	crc      4  CRC-32 (IEEE) of the 44 bytes before
 type mark struct {
-	open   bool
-	file   zk.Zxid
-	offset int64
-	zxid   zk.Zxid
+	open    bool
+	givenUp bool
+	file    zk.Zxid
+	offset  int64
+	zxid    zk.Zxid
 }
 
 const (
@@ -40,6 +41,7 @@ const (
 	markBytes   = 48
 	markSlot    = 4096
 	markOpen    = 1
+	markGivenUp = 2
 )
 
 func (m mark) encode(seq uint64) []byte {
@@ -49,6 +51,9 @@ func (m mark) encode(seq uint64) []byte {
 	flags := uint32(0)
 	if m.open {
 		flags = markOpen
+	}
+	if m.givenUp {
+		flags |= markGivenUp
 	}
 	b = binary.BigEndian.AppendUint32(b, flags)
 	b = binary.BigEndian.AppendUint64(b, uint64(m.file))
@@ -64,10 +69,11 @@ func decodeMark(b []byte) (m mark, seq uint64, ok bool) {
 		return mark{}, 0, false
 	}
 	return mark{
-		open:   binary.BigEndian.Uint32(b[16:])&markOpen != 0,
-		file:   zk.Zxid(binary.BigEndian.Uint64(b[20:])),
-		offset: int64(binary.BigEndian.Uint64(b[28:])),
-		zxid:   zk.Zxid(binary.BigEndian.Uint64(b[36:])),
+		open:    binary.BigEndian.Uint32(b[16:])&markOpen != 0,
+		givenUp: binary.BigEndian.Uint32(b[16:])&markGivenUp != 0,
+		file:    zk.Zxid(binary.BigEndian.Uint64(b[20:])),
+		offset:  int64(binary.BigEndian.Uint64(b[28:])),
+		zxid:    zk.Zxid(binary.BigEndian.Uint64(b[36:])),
 	}, binary.BigEndian.Uint64(b[8:]), true
 }
 

@@ -28,6 +28,9 @@ type Recovery struct {
 	// before it has them again. It stays set over restarts until the log has passed Mark.
 	Mark      zk.Zxid
 	BelowMark bool
+	// GivenUp says that GiveUp was called: whatever the log holds, it counts as forgotten up to Mark,
+	// until Replace puts another history in its place. BelowMark is set then, too.
+	GivenUp bool
 }
 
 // Open opens the log in dir, making the directory if need be. It scans the last file, repairs the
@@ -41,19 +44,8 @@ func Open(fsys vfs.FS, dir string, o Options) (*Log, Recovery, error) {
 	if err := fsys.MkdirAll(dir); err != nil {
 		return nil, Recovery{}, fmt.Errorf("txlog: %w", err)
 	}
-	files, strange, err := listFiles(fsys, dir)
+	e, err := inspect(fsys, dir, o)
 	if err != nil {
-		return nil, Recovery{}, err
-	}
-	for _, name := range strange {
-		o.Logger.Warn("file in the log directory is passed over, but ZooKeeper would read it as a log", zap.String("file", path.Join(dir, name)))
-	}
-	found, seq, marked, err := readMark(fsys, dir)
-	if err != nil {
-		return nil, Recovery{}, err
-	}
-	e := ending{fs: fsys, dir: dir, o: o, files: files, mark: found, marked: marked}
-	if err := e.inspect(); err != nil {
 		return nil, Recovery{}, err
 	}
 	rec, err := e.repair()
@@ -63,14 +55,14 @@ func Open(fsys vfs.FS, dir string, o Options) (*Log, Recovery, error) {
 	report(o.Logger, dir, rec)
 
 	l := &Log{fs: fsys, dir: dir, o: o, files: e.files, last: rec.Last, durable: rec.Last, newFile: true}
-	l.synced = mark{open: true, zxid: max(rec.Last, found.zxid)}
 	if rec.BelowMark {
-		l.forgotten = found.zxid
+		l.forgotten, l.givenUp = rec.Mark, rec.GivenUp
 	}
+	l.synced = mark{open: true, givenUp: l.givenUp, zxid: max(rec.Last, rec.Mark)}
 	if n := len(e.files); n > 0 {
 		l.synced.file, l.synced.offset = e.files[n-1].first, e.files[n-1].end
 	}
-	if l.bg.mark, err = openMark(fsys, dir, seq); err != nil {
+	if l.bg.mark, err = openMark(fsys, dir, e.seq); err != nil {
 		return nil, Recovery{}, err
 	}
 	if err := l.bg.mark.write(l.synced); err != nil {
@@ -88,7 +80,11 @@ func report(logger *zap.Logger, dir string, rec Recovery) {
 	for _, name := range rec.EmptyFilesRemoved {
 		logger.Info("empty transaction log file removed", zap.String("file", path.Join(dir, name)))
 	}
-	if rec.BelowMark {
+	switch {
+	case rec.GivenUp:
+		logger.Warn("transaction log was given up: what takes its place must come from elsewhere", zap.String("dir", dir),
+			zap.Stringer("zxid", rec.Last), zap.Stringer("mark", rec.Mark))
+	case rec.BelowMark:
 		logger.Warn("transaction log ends before what was once durable", zap.String("dir", dir),
 			zap.Stringer("zxid", rec.Last), zap.Stringer("mark", rec.Mark))
 	}
@@ -101,6 +97,7 @@ type ending struct {
 	o      Options
 	files  []logFile // those that stay; the last of them has its end set
 	mark   mark
+	seq    uint64 // of the mark
 	marked bool
 
 	empty   []logFile // without a record, last first
@@ -111,7 +108,24 @@ type ending struct {
 	foreign bool  // the last file was not written under the mark: by ZooKeeper, most likely
 }
 
-// inspect finds the end of the log and changes nothing.
+// inspect finds the end of the log in dir and changes nothing.
+func inspect(fsys vfs.FS, dir string, o Options) (*ending, error) {
+	e := &ending{fs: fsys, dir: dir, o: o}
+	var strange []string
+	var err error
+	if e.files, strange, err = listFiles(fsys, dir); err != nil {
+		return nil, err
+	}
+	for _, name := range strange {
+		o.Logger.Warn("file in the log directory is passed over, but ZooKeeper would read it as a log", zap.String("file", path.Join(dir, name)))
+	}
+	if e.mark, e.seq, e.marked, err = readMark(fsys, dir); err != nil {
+		return nil, err
+	}
+	return e, e.inspect()
+}
+
+// inspect is the part of it that reads log files.
 func (e *ending) inspect() error {
 	for len(e.files) > 0 {
 		n := len(e.files) - 1
@@ -246,18 +260,26 @@ func (e *ending) highest(file logFile) (last zk.Zxid, err error) {
 	}
 }
 
-// repair does what inspect found necessary and makes the end of the log durable: records that a
-// killed process had written may be nowhere but in the page cache, and are history from now on.
-func (e *ending) repair() (Recovery, error) {
-	rec := Recovery{Last: e.last, Mark: e.mark.zxid, BelowMark: e.last < e.mark.zxid}
+// recovery says what was found, and what repair mends.
+func (e *ending) recovery() Recovery {
+	rec := Recovery{Last: e.last, Mark: e.mark.zxid, BelowMark: e.last < e.mark.zxid || e.mark.givenUp, GivenUp: e.mark.givenUp}
 	if e.cutFile != nil {
 		rec.CutFile, rec.CutOffset, rec.CutBytes = fileName(e.cutFile.first), e.cut.offset, e.cut.dataEnd-e.cut.offset
 	}
+	for _, file := range e.empty {
+		rec.EmptyFilesRemoved = append(rec.EmptyFilesRemoved, fileName(file.first))
+	}
+	return rec
+}
+
+// repair does what inspect found necessary and makes the end of the log durable: records that a
+// killed process had written may be nowhere but in the page cache, and are history from now on.
+func (e *ending) repair() (Recovery, error) {
+	rec := e.recovery()
 	if err := e.fs.Remove(path.Join(e.dir, nextName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return rec, fmt.Errorf("txlog: remove %s: %w", nextName, err)
 	}
 	for _, file := range e.empty { // the last one first: a crash here must not leave a gap
-		rec.EmptyFilesRemoved = append(rec.EmptyFilesRemoved, fileName(file.first))
 		if err := removeDurably(e.fs, e.dir, file); err != nil {
 			return rec, err
 		}

@@ -12,7 +12,7 @@ import (
 	"zkd/quorum/zk"
 )
 
-// cutPrefix begins the names under which Repair keeps what it took out of the log.
+// cutPrefix begins the names under which Repair and SetAside keep what they took out.
 const cutPrefix = "zkd.cut."
 
 // Repaired says what Repair did.
@@ -49,15 +49,8 @@ func Repair(fsys vfs.FS, dir string, snapshot zk.Zxid, maxPayload int) (Repaired
 // anything, and returns its last zxid.
 func firstDamage(fsys vfs.FS, dir string, snapshot zk.Zxid, maxPayload int) (zk.Zxid, error) {
 	o := Options{MaxPayload: maxPayload}.withDefaults()
-	files, _, err := listFiles(fsys, dir)
+	e, err := inspect(fsys, dir, o)
 	if err != nil {
-		return 0, err
-	}
-	e := ending{fs: fsys, dir: dir, o: o, files: files}
-	if e.mark, _, e.marked, err = readMark(fsys, dir); err != nil {
-		return 0, err
-	}
-	if err := e.inspect(); err != nil {
 		return 0, err
 	}
 	l := &Log{fs: fsys, dir: dir, o: o, files: e.files}
@@ -94,14 +87,8 @@ func cutDamage(fsys vfs.FS, dir string, damage *CorruptError) (kept []string, er
 			}
 			return append(kept, aside), cutFile(fsys, name, damage.Offset)
 		}
-		aside, err := asideName(fsys, dir, path.Base(name))
+		aside, err := SetAside(fsys, dir, path.Base(name))
 		if err != nil {
-			return kept, err
-		}
-		if err := fsys.Rename(name, aside); err != nil {
-			return kept, err
-		}
-		if err := fsys.SyncDir(dir); err != nil {
 			return kept, err
 		}
 		kept = append(kept, aside)
@@ -110,6 +97,17 @@ func cutDamage(fsys vfs.FS, dir string, damage *CorruptError) (kept []string, er
 		}
 	}
 	return kept, nil
+}
+
+// SetAside gives the file name in dir, durably, a name by which no server reads it, and returns that: a path.
+func SetAside(fsys vfs.FS, dir, name string) (aside string, err error) {
+	if aside, err = asideName(fsys, dir, name); err != nil {
+		return "", err
+	}
+	if err := fsys.Rename(path.Join(dir, name), aside); err != nil {
+		return "", err
+	}
+	return aside, fsys.SyncDir(dir)
 }
 
 // asideName returns where to keep what is taken out of the log, never over an earlier repair.

@@ -36,7 +36,7 @@ func (l *Log) Replace(zxid zk.Zxid) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.files = nil
-	l.last, l.durable, l.newFile, l.forgotten = zxid, zxid, true, 0
+	l.last, l.durable, l.newFile, l.forgotten, l.givenUp = zxid, zxid, true, 0, false
 	l.sinceBytes, l.sinceTxns = 0, 0
 	l.generation++
 	return nil

@@ -124,7 +124,9 @@ func (l *Log) cutAbove(file logFile, to zk.Zxid) (c cutPoint, found bool, err er
 // cut lowers the mark, so that the cut is not taken for a loss, then removes the later files, the
 // last one first, then cuts. The caller holds step.
 func (l *Log) cut(later []logFile, cuts []cutPoint, to zk.Zxid) error {
-	m := mark{open: true, file: cuts[0].file.first, offset: cuts[0].offset, zxid: to}
+	l.mu.Lock()
+	m := mark{open: true, givenUp: l.givenUp, file: cuts[0].file.first, offset: cuts[0].offset, zxid: to}
+	l.mu.Unlock()
 	if err := l.bg.mark.write(m); err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ func (c *Config) settleID(read ReadFile, host Host, rep *report) {
 	file := path.Join(c.DataDir, "myid")
 	defer c.compareAddress(file, host, rep)
 	text, err := read(file)
+	denied := errors.Is(err, fs.ErrPermission)
 	switch {
 	case err == nil:
 		c.applyMyID(file, string(text), rep)
@@ -63,14 +64,17 @@ func (c *Config) settleID(read ReadFile, host Host, rep *report) {
 	case errors.Is(err, fs.ErrNotExist):
 	case c.given("id") || len(c.Servers) < 2:
 		rep.notice(Warning, Source{File: file}, "", "cannot be read, so that its number is not compared with the id: %v", err)
+		rep.notices[len(rep.notices)-1].Denied = denied
 	default:
 		found, _ := host.servers(c.Servers, host.Lookup)
 		if len(found) != 1 {
 			rep.breakKey("id")
 			rep.errorf(Source{File: file}, "let the user that runs zkd read it", "cannot be read: %v", err)
+			rep.errs[len(rep.errs)-1].Denied = denied
 			return
 		}
 		rep.notice(Warning, Source{File: file}, "", "cannot be read, so that its number is not compared with that of the server with an address of this host: %v", err)
+		rep.notices[len(rep.notices)-1].Denied = denied
 		c.takeID(found[0])
 		return
 	}

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -158,5 +160,37 @@ func TestClientAddressFromTheServerList(t *testing.T) {
 				t.Errorf("listens on %v, error %v; want %s", c.Client.Listen, err, tc.want)
 			}
 		})
+	}
+}
+
+// Who may not read myid learns nothing of the server from that, and must be able to tell it from a file that is wrong.
+func TestAMyIDThatMayNotBeReadIsMarked(t *testing.T) {
+	const three = "[servers]\n1 = \"10.0.0.1\"\n2 = \"10.0.0.2\"\n"
+	host := Host{Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.2")}}
+	for name, test := range map[string]struct {
+		text string
+		host Host
+		err  error
+		want bool
+	}{
+		"the key says it":         {"id = 2\n" + three, Host{}, fs.ErrPermission, true},
+		"an address says it":      {three, host, fs.ErrPermission, true},
+		"nothing says it":         {three, Host{}, fs.ErrPermission, true},
+		"a server for itself":     {"", Host{}, fs.ErrPermission, true},
+		"the disk cannot be read": {three, Host{}, errors.New("input/output error"), false},
+	} {
+		read := func(name string) ([]byte, error) { return nil, fmt.Errorf("open %s: %w", name, test.err) }
+		_, notices, err := test.host.Parse("zkd.toml", []byte(test.text), read)
+		var all []Problem
+		for _, n := range notices {
+			all = append(all, n.Problem)
+		}
+		if wrong, ok := errors.AsType[Errors](err); ok {
+			all = append(all, wrong...)
+		}
+		at := slices.IndexFunc(all, func(p Problem) bool { return p.File == "/var/lib/zkd/myid" })
+		if at < 0 || all[at].Denied != test.want {
+			t.Errorf("%s: %+v, want myid among them with Denied = %t", name, all, test.want)
+		}
 	}
 }

@@ -55,6 +55,8 @@ type Problem struct {
 	Source
 	// What is wrong, and the Fix, "" if What says it all. Neither ends in a full stop.
 	What, Fix string
+	// Denied says that it is only that whoever asks may not read the file: the server may.
+	Denied bool
 }
 
 // String returns the problem on one line:
@@ -134,7 +136,7 @@ func (r *report) errorf(at Source, fix, format string, args ...any) {
 }
 
 func (r *report) notice(s Severity, at Source, fix, format string, args ...any) {
-	r.notices = append(r.notices, Notice{s, Problem{at, fmt.Sprintf(format, args...), fix}})
+	r.notices = append(r.notices, Notice{s, Problem{Source: at, What: fmt.Sprintf(format, args...), Fix: fix}})
 }
 
 func (r *report) breakKey(name string) {

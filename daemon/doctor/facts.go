@@ -16,6 +16,8 @@ type Facts struct {
 	Config      config.Config
 	Wrong       config.Errors
 	Notices     []config.Notice
+	// NoID says that nobody could tell which of [servers] this host has; then Config.ID is not to be relied on.
+	NoID bool
 
 	Names    []Name
 	Server   Server

@@ -11,14 +11,14 @@ import (
 // checks are all questions, in the order in which they are asked.
 func checks() []check {
 	configured := func(f *Facts) bool { return f.ConfigError == "" }
-	many := func(f *Facts) bool { return configured(f) && len(f.Config.Servers) > 1 }
+	many := func(f *Facts) bool { return configured(f) && !f.NoID && len(f.Config.Servers) > 1 }
 	return []check{
 		// First what names the rule that shuts a port: the next would only say that it is shut.
 		{"firewall", func(f *Facts) bool { return f.Firewall != nil }, func(f *Facts) []Finding { return f.Firewall.Problems }},
 		{"configuration", nil, configuration},
 		{"server", nil, server},
-		{"server id", configured, serverID},
-		{"number of voters", many, voters},
+		{"server id", func(f *Facts) bool { return configured(f) && !f.NoID }, serverID},
+		{"number of voters", func(f *Facts) bool { return configured(f) && len(f.Config.Servers) > 1 }, voters},
 		{"names of members", many, names},
 		{"ports of this host", configured, ownPorts},
 		{"ports of members", many, memberPorts},

@@ -3,10 +3,12 @@ package gather
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -75,14 +77,33 @@ func (g *gatherer) unseen(what, why string) {
 	g.f.Unseen = append(g.f.Unseen, doctor.Unseen{What: what, Why: why})
 }
 
+// asRoot is why a file of the server's is not looked at that who asks may not read.
+const asRoot = "permission denied; run this as root or as zkd"
+
+// config reads the configuration. That who asks may not read myid says nothing of the server, which may.
 func (g *gatherer) config() {
 	cfg, notices, err := g.o.Load()
-	g.f.Config, g.f.Notices = cfg, notices
-	if wrong, ok := errors.AsType[config.Errors](err); ok {
-		g.f.Wrong = wrong
-		if cfg.DataDir != "" {
-			return
+	g.f.Config = cfg
+	denied := ""
+	g.f.Notices = slices.DeleteFunc(slices.Clone(notices), func(n config.Notice) bool {
+		if n.Denied {
+			denied = n.File
 		}
+		return n.Denied
+	})
+	if wrong, ok := errors.AsType[config.Errors](err); ok {
+		g.f.Wrong = slices.DeleteFunc(slices.Clone(wrong), func(p config.Problem) bool {
+			if p.Denied {
+				denied, g.f.NoID = p.File, true
+			}
+			return p.Denied
+		})
+	}
+	if denied != "" {
+		g.unseen("the number of this server in "+denied, asRoot)
+	}
+	if g.f.Wrong != nil && cfg.DataDir != "" {
+		return
 	}
 	if err != nil {
 		g.f.ConfigError = err.Error()
@@ -133,7 +154,10 @@ func (g *gatherer) storage(ctx context.Context) {
 	var found []doctor.Dir
 	for _, d := range []doctor.Dir{{Use: "data_dir", Path: cfg.DataDir}, {Use: "log_dir", Path: cfg.LogDir}} {
 		if d.Path != "" && (len(found) == 0 || filepath.Clean(d.Path) != filepath.Clean(found[0].Path)) {
-			lookAt(&d)
+			if err := lookAt(&d); errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+				g.unseen(d.Use+" "+d.Path, asRoot)
+				continue
+			}
 			d.Server = g.serverUser()
 			found = append(found, d)
 		}

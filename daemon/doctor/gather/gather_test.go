@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -281,5 +282,52 @@ func TestAConfigurationThatCannotBeReadIsAllThatIsSaidOfIt(t *testing.T) {
 		Load: func() (config.Config, []config.Notice, error) { return config.Config{}, nil, fs.ErrPermission }})
 	if f.ConfigError != fs.ErrPermission.Error() || f.Dirs != nil || f.Ports != nil {
 		t.Errorf("%+v", f)
+	}
+}
+
+// An ordinary user who asks may not read the server's directory, which is as it should be.
+func TestWhatOnlyRootMayReadIsNoProblem(t *testing.T) {
+	const where = "data_dir = \"/nowhere/zkd\"\nclient.listen = [\"127.0.0.1:9\"]\nadmin.enabled = false\n"
+	const two = "[servers]\n1 = \"127.0.0.1:1:2\"\n2 = \"127.0.0.1:3:4\"\n"
+	for name, test := range map[string]struct {
+		text string
+		noID bool
+	}{
+		"a server for itself":                         {where, false},
+		"the key has the number":                      {"id = 1\n" + where + two, false},
+		"nothing but myid has it, and nobody answers": {where + two, true},
+	} {
+		denied := func(name string) ([]byte, error) { return nil, fmt.Errorf("open %s: %w", name, fs.ErrPermission) }
+		f := Gather(t.Context(), Options{Timeout: time.Second, Load: func() (config.Config, []config.Notice, error) {
+			return config.Parse("zkd.toml", []byte(test.text), denied)
+		}})
+		r := doctor.Judge(f)
+		for _, found := range r.Findings {
+			if strings.Contains(found.Text, "myid") || strings.HasPrefix(found.Code, "Z20") && found.Code != "Z203" {
+				t.Errorf("%s: %+v", name, found)
+			}
+		}
+		if want := (doctor.Unseen{What: "the number of this server in /nowhere/zkd/myid", Why: asRoot}); !slices.Contains(r.Unseen, want) || f.NoID != test.noID {
+			t.Errorf("%s: number unknown %t, unseen %+v, want %+v", name, f.NoID, r.Unseen, want)
+		}
+		if slices.Contains(r.Fine, "ports of members") == test.noID && len(f.Config.Servers) > 1 {
+			t.Errorf("%s: fine %q", name, r.Fine)
+		}
+	}
+}
+
+// Its number is asked of the server where the file does not tell it.
+func TestTheServerTellsItsNumber(t *testing.T) {
+	port := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"schema":1,"id":2,"mode":"follower","serving":true}`)
+	}))
+	defer port.Close()
+	text := fmt.Sprintf("data_dir = \"/nowhere/zkd\"\nclient.listen = [\"127.0.0.1:9\"]\nadmin.listen = [%q]\n[servers]\n1 = \"127.0.0.1:1:2\"\n2 = \"127.0.0.1:3:4\"\n",
+		port.Listener.Addr())
+	f := Gather(t.Context(), Options{Timeout: 5 * time.Second, Load: func() (config.Config, []config.Notice, error) {
+		return config.Parse("zkd.toml", []byte(text), func(string) ([]byte, error) { return nil, fs.ErrPermission })
+	}})
+	if f.NoID || f.Config.ID != 2 || !f.Server.Told {
+		t.Errorf("number %d, unknown %t, %+v", f.Config.ID, f.NoID, f.Server)
 	}
 }

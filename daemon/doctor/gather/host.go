@@ -32,14 +32,15 @@ const (
 	fsyncTime   = 2 * time.Second
 )
 
-// lookAt fills in what is known of a directory. One that is not there yet is judged by what it will be made in.
-func lookAt(d *doctor.Dir) {
+// lookAt fills in what is known of a directory, or why nothing is. One that is not there yet is judged by what it will
+// be made in.
+func lookAt(d *doctor.Dir) error {
 	info, err := os.Stat(d.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		d.Error = err.Error()
-		return
+		return err
 	default:
 		d.Found, d.Mode = true, uint32(info.Mode().Perm())
 		if st, ok := info.Sys().(*syscall.Stat_t); ok {
@@ -57,6 +58,7 @@ func lookAt(d *doctor.Dir) {
 		d.FreeBytes, d.TotalBytes = int64(st.Bavail)*st.Bsize, int64(st.Blocks)*st.Bsize
 		d.FileSystem = fileSystems[int64(st.Type)]
 	}
+	return nil
 }
 
 // fileSystems are those that a judgement depends on, by their magic. Source: statfs(2).

@@ -33,6 +33,10 @@ func (g *gatherer) members(ctx context.Context) {
 	if len(g.f.Config.Servers) < 2 {
 		return
 	}
+	if g.f.NoID {
+		g.unseen("the other members", "it is not known which of [servers] this one is")
+		return
+	}
 	var questions sync.WaitGroup
 	questions.Go(func() { g.names(ctx) })
 	if !g.o.Members {

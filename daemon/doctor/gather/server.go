@@ -17,6 +17,7 @@ import (
 	"zkd/firewall/foreign"
 	"zkd/firewall/keeper"
 	"zkd/firewall/nft"
+	"zkd/quorum/zk"
 )
 
 const maxReportBytes = 4 << 20
@@ -38,9 +39,10 @@ func (g *gatherer) server(ctx context.Context) {
 	}
 	for _, n := range networks {
 		r, err := g.report(ctx, n[0], n[1])
-		if err != nil || r.ID != int64(cfg.ID) {
+		if err != nil || r.ID != int64(cfg.ID) && !g.f.NoID {
 			continue
 		}
+		g.f.Config.ID, g.f.NoID = zk.ServerID(r.ID), false
 		s := doctor.Server{Answers: true, Serving: r.Serving, Reason: r.NotServing, Version: r.Version, Told: true}
 		for _, p := range r.Problems {
 			s.Problems = append(s.Problems, doctor.Finding{Code: p.Code, Severity: doctor.Severity(p.Severity), Text: p.Text, Fix: p.Fix})

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +31,7 @@ func newInit() *cobra.Command {
 		Short: "Write a configuration with comments, the data directory, and the number of the server in it",
 		Long: `Write a configuration with comments, make the data directory, and for a member of an ensemble write its number to
 data_dir/myid. What is there already stays: a configuration is replaced only if it is the one that the package ships, and
-a myid with another number ends the command before anything is written.
+a myid with another number ends the command before anything is written. At the end it says what to run next.
 
   zkd init --server 1=192.0.2.10 --server 2=192.0.2.11 --server 3=192.0.2.12
 
@@ -93,7 +94,62 @@ func (i initiation) run() (did []string, err error) {
 	if err := writeNew(i.file, text, replace); err != nil {
 		return did, err
 	}
-	return append(did, "wrote "+i.file), nil
+	return append(append(did, "wrote "+i.file), i.next(cfg.Servers)...), nil
+}
+
+// next are the commands that make a server of what was written, here and on the hosts of the other members, a line each.
+// It restarts, for the server of the package's own configuration may be running.
+func (i initiation) next(servers []config.Server) []string {
+	status, start := "zkd status", "zkd run --config "+quoted(i.file)
+	if i.file != defaultConfigFile {
+		status += " --config " + quoted(i.file)
+	}
+	if unit := i.unit(); unit != "" {
+		start = fmt.Sprintf("systemctl enable %s && systemctl restart %[1]s", unit)
+	}
+	if len(servers) < 2 {
+		return []string{"next:", "  " + start, "  " + status}
+	}
+	voters := 0
+	for _, s := range servers {
+		if !s.Observer {
+			voters++
+		}
+	}
+	hosts, number, enough := fmt.Sprintf("each of the other %d hosts", len(servers)-1), "", fmt.Sprintf("%d of %d run", voters/2+1, voters)
+	if len(servers) == 2 {
+		hosts = "the other host"
+	}
+	if i.id != 0 {
+		number = " and the --id of that host"
+	}
+	if voters == 2 {
+		enough = "both run"
+	}
+	return []string{"next, on this host:", "  " + start, "  " + status,
+		fmt.Sprintf("then on %s: zkd init with the same --server options%s, and these two commands; clients are served as soon as %s", hosts, number, enough)}
+}
+
+// unit is what systemd calls the server of the file, "" if it knows none.
+func (i initiation) unit() string {
+	name, ok := strings.CutSuffix(filepath.Base(i.file), ".toml")
+	switch {
+	case i.file == defaultConfigFile:
+		return "zkd"
+	case ok && filepath.Dir(i.file) == filepath.Dir(defaultConfigFile):
+		return "zkd@" + name
+	}
+	return ""
+}
+
+// quoted makes one word of a file's name for a shell.
+func quoted(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool {
+		return !strings.ContainsRune("-_./@", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
+	}
+	return name
 }
 
 // configuration makes the text and checks it, as if myid were written already.

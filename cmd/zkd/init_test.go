@@ -8,6 +8,7 @@ import (
 
 	"zkd/daemon"
 	"zkd/daemon/config"
+	"zkd/quorum/zk"
 )
 
 func read(t *testing.T, name string) string {
@@ -30,7 +31,10 @@ func TestInitWritesAServerThatCanBeRun(t *testing.T) {
 	file, state := filepath.Join(dir, "etc", "zkd.toml"), filepath.Join(dir, "data")
 	members := []string{"--server", "1=198.51.100.10", "--server", "2=198.51.100.11", "--server", "3=198.51.100.12"}
 	code, stdout, stderr := zkd(t, append([]string{"init", "--config", file, "--data-dir", state, "--id", "2"}, members...)...)
-	if want := "made " + state + "\nwrote " + state + "/myid: 2\nwrote " + file + "\n"; code != 0 || stdout != want || stderr != "" {
+	want := "made " + state + "\nwrote " + state + "/myid: 2\nwrote " + file + "\n" +
+		"next, on this host:\n  zkd run --config " + file + "\n  zkd status --config " + file + "\n" +
+		"then on each of the other 2 hosts: zkd init with the same --server options and the --id of that host, and these two commands; clients are served as soon as 2 of 3 run\n"
+	if code != 0 || stdout != want || stderr != "" {
 		t.Fatalf("exit code %d, %q, %q", code, stdout, stderr)
 	}
 	if got := read(t, filepath.Join(state, "myid")); got != "2\n" {
@@ -44,6 +48,37 @@ func TestInitWritesAServerThatCanBeRun(t *testing.T) {
 		entries, err := os.ReadDir(name)
 		if err != nil || len(entries) != 1 {
 			t.Errorf("%s holds %v, %v", name, entries, err)
+		}
+	}
+}
+
+func TestInitSaysWhatComesNext(t *testing.T) {
+	members := func(n, observers int) (all []config.Server) {
+		for id := range n {
+			all = append(all, config.Server{ID: zk.ServerID(id + 1), Observer: id >= n-observers})
+		}
+		return all
+	}
+	const unit = "  systemctl enable zkd && systemctl restart zkd\n  zkd status"
+	for name, test := range map[string]struct {
+		i       initiation
+		servers []config.Server
+		want    string
+	}{
+		"a server alone":     {initiation{file: defaultConfigFile}, nil, "next:\n" + unit},
+		"the only one named": {initiation{file: defaultConfigFile}, members(1, 0), "next:\n" + unit},
+		"three, by their addresses": {initiation{file: defaultConfigFile}, members(3, 0), "next, on this host:\n" + unit +
+			"\nthen on each of the other 2 hosts: zkd init with the same --server options, and these two commands; clients are served as soon as 2 of 3 run"},
+		"five, and observers": {initiation{file: defaultConfigFile, id: 1}, members(7, 2), "next, on this host:\n" + unit +
+			"\nthen on each of the other 6 hosts: zkd init with the same --server options and the --id of that host, and these two commands; clients are served as soon as 3 of 5 run"},
+		"two": {initiation{file: defaultConfigFile}, members(2, 0), "next, on this host:\n" + unit +
+			"\nthen on the other host: zkd init with the same --server options, and these two commands; clients are served as soon as both run"},
+		"an instance": {initiation{file: "/etc/zkd/blue.toml"}, nil,
+			"next:\n  systemctl enable zkd@blue && systemctl restart zkd@blue\n  zkd status --config /etc/zkd/blue.toml"},
+		"a file without a unit": {initiation{file: "/srv/my zkd/x.toml"}, nil, "next:\n  zkd run --config '/srv/my zkd/x.toml'\n  zkd status --config '/srv/my zkd/x.toml'"},
+	} {
+		if got := strings.Join(test.i.next(test.servers), "\n"); got != test.want {
+			t.Errorf("%s:\n%s\nwant\n%s", name, got, test.want)
 		}
 	}
 }

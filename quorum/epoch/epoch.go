@@ -100,6 +100,19 @@ func (f *Files) SetCurrent(e zk.Epoch) error {
 	return nil
 }
 
+// LowerCurrent makes e durable as the current epoch, or leaves it where it is below already: on the word of an
+// operator, for a server whose history has lost what it held of newer ones. The accepted epoch stays.
+func (f *Files) LowerCurrent(e zk.Epoch) error {
+	if e >= f.current {
+		return nil
+	}
+	if err := f.write(currentName, e, e); err != nil {
+		return err
+	}
+	f.current = e
+	return nil
+}
+
 func (f *Files) read(name string) (e zk.Epoch, found bool, err error) {
 	file, err := f.fs.Open(path.Join(f.dir, name))
 	if errors.Is(err, fs.ErrNotExist) {

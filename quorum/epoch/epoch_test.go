@@ -2,6 +2,7 @@ package epoch
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"syscall"
@@ -139,4 +140,26 @@ func TestAnEpochNeverGoesBack(t *testing.T) {
 		}
 	}()
 	f.SetCurrent(4)
+}
+
+// On the word of an operator a server stops claiming a history that it has lost; its promise stays.
+func TestCurrentIsLoweredOnlyAndAcceptedStays(t *testing.T) {
+	m := newMem(t)
+	write(t, m, acceptedName, "9")
+	write(t, m, currentName, "7")
+	f, _, err := Open(m, dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct{ to, want zk.Epoch }{{8, 7}, {7, 7}, {5, 5}, {6, 5}} {
+		if err := f.LowerCurrent(step.to); err != nil || f.Current() != step.want || f.Accepted() != 9 {
+			t.Errorf("to %d: %d and %d, %v", step.to, f.Current(), f.Accepted(), err)
+		}
+		if text := read(t, m, currentName); text != fmt.Sprint(step.want) {
+			t.Errorf("to %d: the file holds %s", step.to, text)
+		}
+	}
+	if text := read(t, m, acceptedName); text != "9" {
+		t.Errorf("%s holds %s", acceptedName, text)
+	}
 }

@@ -14,7 +14,7 @@ import (
 	"zkd/quorum/zk"
 )
 
-// intentName is the note that a snapshot, which came from a leader, is to take the place of all other history:
+// IntentName is the note that a snapshot, which came from a leader, is to take the place of all other history:
 // its zxid in hexadecimal. A log and a snapshot cannot be replaced in one step, so:
 //
 //	1  zkd.switch is written                       nothing has changed
@@ -23,12 +23,12 @@ import (
 //	4  zkd.switch is removed
 //
 // A server that starts between 1 and 2 forgets the note; between 2 and 4 it goes on with 3 (R9).
-const intentName = "zkd.switch"
+const IntentName = "zkd.switch"
 
 // maxIntentBytes is more than a zxid takes.
 const maxIntentBytes = 64
 
-func (r *Replica) intentFile() string { return path.Join(r.cfg.SnapDir, intentName) }
+func (r *Replica) intentFile() string { return path.Join(r.cfg.SnapDir, IntentName) }
 
 // writeIntent does step 1.
 func (r *Replica) writeIntent(zxid zk.Zxid) error {

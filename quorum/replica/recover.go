@@ -27,7 +27,8 @@ const LockName = "zkd.lock"
 type Recovery struct {
 	// Notes are sentences for the operator; empty after an orderly stop.
 	Notes []string
-	// Forgot is not empty where a damaged log tail held writes that this server had promised to keep.
+	// Forgot is not empty where this server has lost writes that it had promised to keep: a sentence that says
+	// which, what that means, and what to do.
 	Forgot string
 }
 
@@ -52,8 +53,10 @@ func (r *recovery) forget(text string) {
 }
 
 // recover locks the data directory and rebuilds the state from the newest good snapshot and the log
-// behind it.
-func (r *Replica) recover() error {
+// behind it. An error about damaged data says what to do.
+func (r *Replica) recover() error { return r.advise(r.rebuild()) }
+
+func (r *Replica) rebuild() error {
 	if err := r.checkRestored(); err != nil {
 		return err
 	}
@@ -99,8 +102,7 @@ func (r *Replica) recover() error {
 			return err
 		}
 	}
-	if found.BelowMark && r.tree.LastZxid() < found.Mark {
-		text := fmt.Sprintf("the log ends at %v, but was durable up to %v: acknowledged writes are lost on this server", r.tree.LastZxid(), found.Mark)
+	if text := r.forgotten(&found, r.tree.LastZxid()); text != "" {
 		r.recovery.forget(text)
 		r.log.Error("recovery: " + text)
 	}

@@ -1,4 +1,8 @@
-// Package restore puts a snapshot in the place of the data of a server that is stopped, and puts the data back.
+// Package restore does what an operator decides about the data of a server that is stopped: Restore puts a snapshot in
+// its place, Undo puts the data back, Resync has a member of an ensemble take everything from the others, and AcceptLoss
+// lets a server stand for election again without what it has lost.
+//
+// # Restore and Undo
 //
 //	<data dir>/version-2                          what a server starts from
 //	<data dir>/version-2.restoring                the new one, while it is made
@@ -18,4 +22,10 @@
 //
 // A member of an ensemble takes the history of its leader, so a restore is for all of them: each is stopped, each is
 // restored from the same file, then each is started.
+//
+// # Resync and AcceptLoss
+//
+// A server must not vote without what it once acknowledged: it could help to elect somebody who lacks that, too (R18).
+// Its mark (see txlog) says what that is. Resync first raises the mark, so that nothing the directory holds is enough, and
+// then gives all of it names zkd.cut.*; AcceptLoss lowers it to what is there. Neither removes anything.
 package restore

@@ -158,9 +158,8 @@ func (e *HistoryError) Error() string {
 	if e.Snapshot >= 0 {
 		what = fmt.Sprintf("the newest snapshot in %s that can be loaded is at %v but %s", e.Dir, e.Snapshot, log)
 	}
-	return fmt.Sprintf("snap: %s: the writes before are missing%s; put a snapshot or the older log files back, "+
-		"or, if other servers of the ensemble hold the data, move this data directory away and let the server "+
-		"copy theirs", what, reasons(e.Skipped))
+	return fmt.Sprintf("snap: %s: the writes before are missing%s; put a snapshot or the older log files back",
+		what, reasons(e.Skipped))
 }
 
 func reasons(skipped []Skipped) string {

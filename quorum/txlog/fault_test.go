@@ -216,7 +216,7 @@ func TestNoRoomAheadIsTriedAgainWithTheNextMark(t *testing.T) {
 		var full atomic.Bool
 		full.Store(true)
 		fault := vfs.NewFault(vfs.NewMem(), func(op vfs.Op) error {
-			if full.Load() && op.Kind == vfs.OpAllocate && op.Path != dir+"/"+markName {
+			if full.Load() && op.Kind == vfs.OpAllocate && op.Path != dir+"/"+MarkName {
 				return syscall.ENOSPC
 			}
 			return nil

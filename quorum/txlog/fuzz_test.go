@@ -26,7 +26,7 @@ func FuzzOpen(f *testing.F) {
 		put(t, m, "log.1", b)
 		if marks&1 != 0 {
 			slot := mark{open: marks&2 != 0, file: 1, offset: int64(marks >> 2), zxid: 1}.encode(1)
-			put(t, m, markName, slot)
+			put(t, m, MarkName, slot)
 		}
 		if _, err := Verify(m, dir, o.MaxPayload, nil); err != nil {
 			t.Fatal(err)

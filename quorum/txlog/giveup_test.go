@@ -23,7 +23,7 @@ func TestALogThatWasGivenUpSaysSoUntilItIsReplaced(t *testing.T) {
 			add(t, l, 1, 9)
 			check(t, l.Close())
 			if !test.marked {
-				check(t, m.Remove(dir+"/"+markName))
+				check(t, m.Remove(dir+"/"+MarkName))
 			}
 			reached, err := Reached(m, dir, 0)
 			if err != nil || reached != 9 {

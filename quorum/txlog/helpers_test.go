@@ -135,7 +135,7 @@ func names(t testing.TB, fsys vfs.FS) []string {
 	check(t, err)
 	var logs []string
 	for _, n := range all {
-		if n != markName {
+		if n != MarkName {
 			logs = append(logs, n)
 		}
 	}

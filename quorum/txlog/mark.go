@@ -34,8 +34,10 @@ type mark struct {
 	zxid    zk.Zxid
 }
 
+// MarkName is the name of the mark's file.
+const MarkName = "zkd.mark"
+
 const (
-	markName    = "zkd.mark"
 	markMagic   = 0x5A4B444D
 	markVersion = 1
 	markBytes   = 48
@@ -80,7 +82,7 @@ func decodeMark(b []byte) (m mark, seq uint64, ok bool) {
 // readMark returns the mark of a log directory. ok is false if there is none that can be read: the
 // log was written by ZooKeeper, or the mark is damaged.
 func readMark(fsys vfs.FS, dir string) (m mark, seq uint64, ok bool, err error) {
-	f, err := fsys.Open(path.Join(dir, markName))
+	f, err := fsys.Open(path.Join(dir, MarkName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return mark{}, 0, false, nil
 	}
@@ -108,7 +110,7 @@ type markWriter struct {
 
 // openMark opens the mark file for writing, or makes it. seq is that of the mark read from it.
 func openMark(fsys vfs.FS, dir string, seq uint64) (*markWriter, error) {
-	name := path.Join(dir, markName)
+	name := path.Join(dir, MarkName)
 	f, err := fsys.OpenReadWrite(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err = fsys.Create(name)

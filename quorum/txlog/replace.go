@@ -66,7 +66,7 @@ func RemoveAll(fsys vfs.FS, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := fsys.Remove(path.Join(dir, markName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := fsys.Remove(path.Join(dir, MarkName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, file := range slices.Backward(files) {

@@ -37,7 +37,8 @@ type loadNode struct {
 	stat             proto.StatPersisted
 }
 
-func newLoading(options tree.Options) *loading {
+// newLoading begins to build a tree, on a goroutine that calls each of prepare first.
+func newLoading(options tree.Options, prepare ...func()) *loading {
 	l := &loading{
 		loader: tree.NewLoader(options),
 		batch:  new(loadBatch),
@@ -47,7 +48,12 @@ func newLoading(options tree.Options) *loading {
 	for range loadAhead {
 		l.emptied <- new(loadBatch)
 	}
-	go l.build()
+	go func() {
+		for _, f := range prepare {
+			f()
+		}
+		l.build()
+	}()
 	return l
 }
 
@@ -64,6 +70,12 @@ func (l *loading) build() {
 
 func (b *loadBatch) load(into *tree.Loader) error {
 	rest := b.text
+	for i := range b.nodes {
+		n := &b.nodes[i]
+		into.Expect(rest[:n.pathLen])
+		rest = rest[n.pathLen+max(n.dataLen, 0):]
+	}
+	rest = b.text
 	for i := range b.nodes {
 		n := &b.nodes[i]
 		path := rest[:n.pathLen]

@@ -69,7 +69,9 @@ func (r *Replica) ReceiveSnapshot(term Term, l Link, in io.Reader) error {
 	if !known {
 		return ErrStopped
 	}
-	t, err := r.readStream(in, at)
+	var t *tree.Tree
+	var err error
+	bulk(func() { t, err = r.readStream(in, at) })
 	r.turn.Lock()
 	defer r.release(false)
 	if !r.known(term, zab.LinkID(l.ID())) || r.role != learning {
@@ -87,7 +89,7 @@ func (r *Replica) ReceiveSnapshot(term Term, l Link, in io.Reader) error {
 
 // readStream builds a tree of a snapshot stream.
 func (r *Replica) readStream(in io.Reader, at zk.Zxid) (*tree.Tree, error) {
-	building := newLoading(tree.Options{ExtendedTypes: r.cfg.ExtendedTypes})
+	building := newLoading(tree.Options{ExtendedTypes: r.cfg.ExtendedTypes}, lowerPriority)
 	defer building.abandon()
 	lastSaid := time.Now()
 	info, err := snap.ReadStream(bufio.NewReaderSize(in, receiveBuffer), building, func(bytes, nodes int64) error {
@@ -277,7 +279,10 @@ func (r *Replica) installSnapshot(last zk.Zxid) {
 			return err
 		}
 		var err error
-		if info, err = snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{}); err != nil {
+		bulk(func() {
+			info, err = snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{Overlap: !r.cfg.manual})
+		})
+		if err != nil {
 			return errors.Join(err, r.removeIntent())
 		}
 		return r.finishIntent(last)

@@ -18,6 +18,9 @@ type Options struct {
 	// Progress, nil for none, hears of the writing and then, beginning at 0 again, of the reading
 	// back.
 	Progress Progress
+	// Overlap lets the disk write one part while the next is encoded, on a goroutine that ends with the call. Without it
+	// each part waits for the disk, which leaves room for others.
+	Overlap bool
 }
 
 // Save writes src into dir, reads it back and only then gives it its name, durably. It needs
@@ -71,7 +74,9 @@ func saveTmp(fsys vfs.FS, tmp string, src Source, o Options) (Info, error) {
 }
 
 func writeFile(f vfs.File, src Source, o Options) (*encoder, error) {
-	compressed, err := compressor(&syncingWriter{f: f}, o.Compression)
+	disk := &syncingWriter{f: f, overlap: o.Overlap}
+	defer disk.wait()
+	compressed, err := compressor(disk, o.Compression)
 	if err != nil {
 		return nil, err
 	}
@@ -79,20 +84,45 @@ func writeFile(f vfs.File, src Source, o Options) (*encoder, error) {
 	if err := e.file(src); err != nil {
 		return nil, err
 	}
-	return e, compressed.Close()
+	if err := compressed.Close(); err != nil {
+		return nil, err
+	}
+	return e, disk.wait()
 }
 
 // syncingWriter syncs a file each time syncEveryBytes were written.
 type syncingWriter struct {
 	f        vfs.File
+	overlap  bool
 	unsynced int
+	syncing  chan error // of a sync under way, nil if there is none
 }
 
 func (w *syncingWriter) Write(p []byte) (int, error) {
 	n, err := w.f.Write(p)
-	if w.unsynced += n; err == nil && w.unsynced >= syncEveryBytes {
-		w.unsynced = 0
-		err = w.f.Datasync()
+	w.unsynced += n
+	if err != nil || w.unsynced < syncEveryBytes {
+		return n, err
 	}
-	return n, err
+	w.unsynced = 0
+	if !w.overlap {
+		return n, w.f.Datasync()
+	}
+	if err := w.wait(); err != nil {
+		return n, err
+	}
+	done := make(chan error, 1)
+	w.syncing = done
+	go func() { done <- w.f.Datasync() }()
+	return n, nil
+}
+
+// wait returns once no sync is under way.
+func (w *syncingWriter) wait() error {
+	if w.syncing == nil {
+		return nil
+	}
+	err := <-w.syncing
+	w.syncing = nil
+	return err
 }

@@ -60,10 +60,10 @@ func noise(n int) []byte {
 
 func TestWhatIsSavedIsLoaded(t *testing.T) {
 	want := varied()
-	for _, c := range compressions {
-		t.Run(string(cmp.Or(c, "plain")), func(t *testing.T) {
+	for _, o := range []Options{{Compression: Plain}, {Compression: Gzip}, {Compression: Snappy}, {Overlap: true}} {
+		t.Run(fmt.Sprintf("%s, overlap %v", cmp.Or(o.Compression, "plain"), o.Overlap), func(t *testing.T) {
 			disk := vfs.NewMem()
-			saved, err := Save(disk, "/", want, Options{Compression: c})
+			saved, err := Save(disk, "/", want, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +78,7 @@ func TestWhatIsSavedIsLoaded(t *testing.T) {
 			if info != saved {
 				t.Errorf("loaded %+v, saved %+v", info, saved)
 			}
-			if info.Name != FileName(want.zxid, c) || info.DigestZxid != want.zxid || info.Digest != want.Digest() ||
+			if info.Name != FileName(want.zxid, o.Compression) || info.DigestZxid != want.zxid || info.Digest != want.Digest() ||
 				info.LastProcessed != want.zxid || info.Sessions != 300 || info.ACLs != 50 || info.Nodes != int64(len(want.nodes)) {
 				t.Errorf("%+v", info)
 			}
@@ -172,35 +172,45 @@ func TestR16UnknownACLIsLoadedButNotSaved(t *testing.T) {
 }
 
 func TestEveryFailedOperationLeavesTheOldSnapshot(t *testing.T) {
-	for _, c := range compressions {
-		for _, fault := range []error{syscall.EIO, syscall.ENOSPC} {
-			for n := int64(1); ; n++ {
-				disk := vfs.NewMem()
-				save(t, disk, "/", 5, c, "old")
-				faulty := vfs.NewFault(disk, vfs.FailNth(n, nil, fault))
-				_, err := Save(faulty, "/", small(9, "new"), Options{Compression: c})
-				if faulty.Injected() == 0 {
-					if err != nil {
-						t.Fatal(err)
-					}
-					break
-				}
-				if !errors.Is(err, fault) {
-					t.Fatalf("operation %d: %v", n, err)
-				}
-				for seed := range uint64(8) {
-					got, _, _, err := Load(disk.CrashClone(seed), "/", newState, nil)
-					if err != nil {
-						t.Fatalf("operation %d: %v", n, err)
-					}
-					if text := string(got.nodes[1].data); text != "old" && text != "new" {
-						t.Fatalf("operation %d: loaded %q", n, text)
-					}
-				}
-				if names, _ := disk.List("/"); len(names) > 2 || len(names) == 2 && names[1] != FileName(9, c) {
-					t.Fatalf("operation %d left %v", n, names)
-				}
+	for _, fault := range []error{syscall.EIO, syscall.ENOSPC} {
+		for _, c := range compressions {
+			everyFailedOperation(t, fault, small(9, "new"), Options{Compression: c})
+		}
+		large := small(9, "new")
+		for i := range 24 { // several parts are synced
+			large.nodes = append(large.nodes, node{path: fmt.Sprintf("/large-%d", i), data: noise(chunkBytes), aclID: OpenACLID})
+		}
+		everyFailedOperation(t, fault, large, Options{Overlap: true})
+	}
+}
+
+func everyFailedOperation(t *testing.T, fault error, s *state, o Options) {
+	t.Helper()
+	for n := int64(1); ; n++ {
+		disk := vfs.NewMem()
+		save(t, disk, "/", 5, o.Compression, "old")
+		faulty := vfs.NewFault(disk, vfs.FailNth(n, nil, fault))
+		_, err := Save(faulty, "/", s, o)
+		if faulty.Injected() == 0 {
+			if err != nil {
+				t.Fatal(err)
 			}
+			return
+		}
+		if !errors.Is(err, fault) {
+			t.Fatalf("operation %d: %v", n, err)
+		}
+		for seed := range uint64(8) {
+			got, _, _, err := Load(disk.CrashClone(seed), "/", newState, nil)
+			if err != nil {
+				t.Fatalf("operation %d: %v", n, err)
+			}
+			if text := string(got.nodes[1].data); text != "old" && text != "new" {
+				t.Fatalf("operation %d: loaded %q", n, text)
+			}
+		}
+		if names, _ := disk.List("/"); len(names) > 2 || len(names) == 2 && names[1] != FileName(9, o.Compression) {
+			t.Fatalf("operation %d left %v", n, names)
 		}
 	}
 }

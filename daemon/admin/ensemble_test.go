@@ -275,6 +275,45 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// What somebody needs at three in the morning: since when, who, and what to do where.
+func TestAnOutageSaysWhatToDo(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*quorum.Status)
+		want   string
+	}{
+		"one of the two that are away is enough": {func(*quorum.Status) {},
+			"This server has been looking for a leader for 1h0m0s, since 2026-01-02 11:00:00 UTC. 1 of the 2 missing servers must come back:\n" +
+				"  Z103 server 2, timed out for 1m0s, since 2026-01-02 11:59:00 UTC\n       -> see whether 192.168.1.5 is up: ping 192.168.1.5; if it is, run there: zkd firewall check\n" +
+				"  Z103 server 3, refused for 1m0s, since 2026-01-02 11:59:00 UTC\n       -> start the server on 192.168.1.9: systemctl start zkd; journalctl -u zkd -n 50 says why it was not running\n"},
+		"both are needed": {func(s *quorum.Status) { s.Ensemble.NeededVoters = 3 }, "All 2 missing servers must come back:\n"},
+		"an observer is not": {func(s *quorum.Status) {
+			s.Ensemble.NeededVoters, s.Ensemble.Members[1].Observer = 3, true
+		}, "The missing server must come back:\n  Z103 server 3,"},
+		"just started": {func(s *quorum.Status) { s.Ensemble.Members[1].Election = quorum.Reach{} }, "\n  server 2, which was not tried yet: look again in a few seconds\n"},
+		"one direction only": {func(s *quorum.Status) { s.Ensemble.Members[1].Election = down(peer.NoAnswer, "x") },
+			"Z103 server 2, no answer for 1m0s, since 2026-01-02 11:59:00 UTC\n       -> let 192.168.1.5 in on the election port of this host: zkd firewall check\n"},
+		"nobody is away": {func(s *quorum.Status) { s.Ensemble.Members[1].Election, s.Ensemble.Members[2].Election = up(), up() },
+			"All voters can be reached, and an election takes seconds: where it does not end, run zkd doctor on each host\n"},
+		"weights decide":       {func(s *quorum.Status) { s.Ensemble.NeededVoters = 1 }, "Of the missing servers, enough for a quorum must come back:\n"},
+		"it leads, or follows": {func(s *quorum.Status) { s.Ensemble.Leader = 2 }, ""},
+		"it serves":            {func(s *quorum.Status) { s.Serving = true }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, a := alone()
+			test.change(&f.st)
+			r := asking(f, a).report(t.Context())
+			text, _ := r.outage()
+			if !strings.Contains(text, test.want) || test.want == "" && text != "" || !strings.Contains(r.Text(), text) {
+				t.Errorf("got\n%swant\n%s", text, test.want)
+			}
+		})
+	}
+	var old Report // of a server that does not say when it answered
+	if got := old.since(noon); got != "since 2026-01-02 12:00:00 UTC" {
+		t.Error(got)
+	}
+}
+
 func TestWhyNotServing(t *testing.T) {
 	lone, _ := alone()
 	full, _ := alone()

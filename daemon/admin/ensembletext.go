@@ -10,18 +10,27 @@ import (
 	"zkd/quorum/peer"
 )
 
-// text is the ensemble as a table for people, behind the lines that scripts read. None of its lines
-// holds "Mode: ". said is what has been said before.
-func (r *EnsembleReport) text(said string) string {
+// sentences are the ensemble for people, behind the lines that scripts read. None of its lines holds "Mode: ". said is
+// what has been said before. How votes stand is for the document: it helps nobody to bring a server back.
+func (r *EnsembleReport) sentences(said string) string {
 	if r == nil {
 		return ""
 	}
 	var b strings.Builder
-	for _, line := range []string{r.Summary, r.Election, r.Sync} {
+	for _, line := range []string{r.Summary, r.Sync} {
 		if line != "" && !strings.Contains(said, line) {
 			fmt.Fprintf(&b, "Ensemble: %s\n", line)
 		}
 	}
+	return b.String()
+}
+
+// table is what is known of each member.
+func (r *EnsembleReport) table() string {
+	if r == nil {
+		return ""
+	}
+	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "  server\trole\tepoch\tzxid\tlag\telection port\tpeer port\tclient port\n")
 	for _, m := range r.Members {
@@ -78,9 +87,9 @@ func ensembleProblems(st quorum.Status, r *EnsembleReport, shut []PortReport) []
 	case !st.Serving && r.Leader == 0 && r.Summary != Verdict(st):
 		add("Z106", "error", r.Summary+": "+Verdict(st), "make the election and peer ports of the leader reachable from here; the ensemble serves without this server")
 	case !st.Serving && r.Leader == 0:
-		add("Z107", "error", Verdict(st), "start the missing servers, or make their ports reachable")
+		add("Z107", "error", Verdict(st), "bring the missing servers back: zkd status says which, and how")
 	case r.Leader != 0 && r.Losses == 0 && r.Voters > 1:
-		add("Z108", "warning", "the next loss of a voter ends the service", "bring the missing servers back")
+		add("Z108", "warning", "the next loss of a voter ends the service", "bring the missing servers back: zkd status says which")
 	}
 	for _, m := range r.Members {
 		switch {
@@ -91,13 +100,27 @@ func ensembleProblems(st quorum.Status, r *EnsembleReport, shut []PortReport) []
 			}
 			add("Z101", "warning", fmt.Sprintf("this host cannot reach its own client port %s; the server itself works, and so does the ensemble", strings.Join(addrs, " and ")),
 				loopbackFix)
-		case !m.Self && m.Election.Known && !m.Election.OK:
-			add("Z103", "warning", fmt.Sprintf("election port %s of server %d: %s", m.Election.Address, m.ID, classOf(m.Election)), fixOf(m.Election))
-		case !m.Self && m.Peer.Known && !m.Peer.OK:
-			add("Z103", "warning", fmt.Sprintf("peer port %s of server %d: %s", m.Peer.Address, m.ID, classOf(m.Peer)), fixOf(m.Peer))
+		default:
+			if p, _, shut := unreached(m); shut {
+				all = append(all, p)
+			}
 		}
 	}
 	return all
+}
+
+// unreached is the problem of another member's port that cannot be reached, and the port.
+func unreached(m MemberReport) (p Problem, port PortReport, shut bool) {
+	for _, of := range []struct {
+		use  string
+		port PortReport
+	}{{"election", m.Election}, {"peer", m.Peer}} {
+		if !m.Self && of.port.Known && !of.port.OK {
+			text := fmt.Sprintf("%s port %s of server %d: %s", of.use, of.port.Address, m.ID, classOf(of.port))
+			return Problem{"Z103", "warning", text, fixOf(of.port)}, of.port, true
+		}
+	}
+	return Problem{}, PortReport{}, false
 }
 
 // loopbackFix mends what shuts a host off from itself.
@@ -108,14 +131,19 @@ func classOf(p PortReport) string {
 }
 
 func fixOf(p PortReport) string {
+	host := hostOf(p.Address)
 	switch peer.Class(p.Class) {
 	case peer.Refused:
-		return "start the server there"
+		return fmt.Sprintf("start the server on %s: systemctl start zkd; journalctl -u zkd -n 50 says why it was not running", host)
+	case peer.TimedOut, peer.NoRoute:
+		return fmt.Sprintf("see whether %s is up: ping %[1]s; if it is, run there: zkd firewall check", host)
 	case peer.NameUnknown:
-		return "correct the name, or the resolver of this host"
+		return fmt.Sprintf("correct the name, or the resolver of this host: getent ahosts %s", host)
+	case peer.NoAnswer:
+		return fmt.Sprintf("let %s in on the election port of this host: zkd firewall check", host)
 	case peer.WrongID, peer.NotMember:
 		return "compare [servers] and the id on both hosts"
 	default:
-		return "see whether that host is up, and let this host's address in there, on this port"
+		return fmt.Sprintf("on %s, run: journalctl -u zkd -n 50; zkd doctor", host)
 	}
 }

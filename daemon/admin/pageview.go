@@ -62,7 +62,7 @@ func ensembleView(r Report, said string) *page.Ensemble {
 		return nil
 	}
 	v := &page.Ensemble{}
-	for _, line := range []string{r.Ensemble.Summary, r.Ensemble.Election, r.Ensemble.Sync} {
+	for _, line := range []string{r.Ensemble.Summary, r.Ensemble.Sync} {
 		if line != "" && !strings.Contains(said, line) {
 			v.Sentences = append(v.Sentences, line)
 		}

@@ -23,6 +23,7 @@ const Schema = 1
 type Report struct {
 	Schema     int       `json:"schema" doc:"Version of this document; fields may be added, none changes or goes."`
 	Version    string    `json:"version" doc:"Version of zkd."`
+	Time       time.Time `json:"time" doc:"When this was found out, by the clock of this host."`
 	ID         int64     `json:"id" doc:"Number of this server in its ensemble, 1 to 254."`
 	Mode       string    `json:"mode" doc:"standalone, leader, follower, observer or looking."`
 	Serving    bool      `json:"serving" doc:"Whether clients get answers."`
@@ -130,7 +131,7 @@ func (s *Server) report(ctx context.Context) Report {
 	}
 	firewall, firewallProblems := s.firewall()
 	r := Report{
-		Schema: Schema, Version: s.o.Info.Version, ID: int64(st.ID),
+		Schema: Schema, Version: s.o.Info.Version, Time: s.now().UTC(), ID: int64(st.ID),
 		Mode: string(st.Role), Serving: st.Serving, NotServing: WhyNotServing(st),
 		Since: st.Since.UTC(), Started: st.Started.UTC(),
 		Epoch: int64(st.Epoch), Zxid: st.LastZxid.String(), LoggedZxid: st.LoggedZxid.String(),
@@ -201,16 +202,20 @@ func (r *Report) Text() string {
 	if !r.Serving {
 		mode = "Not serving: " + r.NotServing + "\n"
 	}
-	return first + mode + r.Ensemble.text(r.NotServing) + r.Firewall.text() + r.troubles()
+	outage, said := r.outage()
+	return first + mode + r.Ensemble.sentences(r.NotServing) + outage + r.Ensemble.table() + r.Firewall.text() + r.troubles(said)
 }
 
-// troubles are the problems of network and ensemble that the lines before them do not hold, a line
-// each. Those of the disk are told by the JSON document, by metrics and by the log.
-func (r *Report) troubles() string {
+// troubles are the problems of network and ensemble that the lines before them do not hold, each with what to do below
+// it; said are problems that they hold. Those of the disk are told by the JSON document, by metrics and by the log.
+func (r *Report) troubles(said []Problem) string {
 	var b strings.Builder
 	for _, p := range r.Problems {
+		if slices.Contains(said, p) {
+			continue
+		}
 		if strings.HasPrefix(p.Code, "Z3") || slices.Contains([]string{"Z101", "Z102", "Z103", "Z104", "Z109"}, p.Code) {
-			fmt.Fprintf(&b, "%s %s: %s; %s\n", p.Code, p.Severity, p.Text, p.Fix)
+			fmt.Fprintf(&b, "%s %s: %s\n  -> %s\n", p.Code, p.Severity, p.Text, p.Fix)
 		}
 	}
 	return b.String()

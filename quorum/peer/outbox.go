@@ -6,12 +6,10 @@ import (
 	"io"
 	"net"
 	"sync"
-	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"zkd/quorum/proto"
+	"zkd/quorum/sock"
 )
 
 const (
@@ -23,21 +21,11 @@ const (
 	streamBytes = 64 << 10
 )
 
-// sendBuffer is pooled output.
-type sendBuffer struct{ b []byte }
-
-var sendBuffers = sync.Pool{New: func() any { return &sendBuffer{make([]byte, 0, 4<<10)} }}
-
-func (s *sendBuffer) recycle() {
-	if cap(s.b) <= keepSendBytes {
-		s.b = s.b[:0]
-		sendBuffers.Put(s)
-	}
-}
+var sendBuffers = sock.Pool{Keep: keepSendBytes}
 
 // item is what waits to be sent: bytes, of which the first at are sent, or a stream.
 type item struct {
-	out    *sendBuffer
+	out    *sock.Buffer
 	at     int
 	stream func(io.Writer) error
 }
@@ -46,7 +34,7 @@ type item struct {
 // far as the socket takes it without waiting, so that a small batch costs no switch of goroutines; for
 // the rest, and for streams, the link's writer.
 type outbox struct {
-	raw      syscall.RawConn // nil where the connection has no file descriptor of its own
+	socket   sock.Writer // of whoever sends
 	maxBytes int
 
 	mu    sync.Mutex
@@ -56,21 +44,12 @@ type outbox struct {
 	bytes int  // in the queue, and being sent
 	due   bool // Flush was called, and the queue is not empty yet
 	busy  bool // somebody is sending what was the head of the queue
-
-	attempt func(fd uintptr) bool // bound once, so that sending does not allocate
-	pending []byte                // of the goroutine that sends: what attempt writes
-	n       int
-	err     error
 }
 
 func (o *outbox) init(nc net.Conn, maxBytes int) {
 	o.maxBytes = maxBytes
 	o.work.L = &o.mu
-	if sc, ok := nc.(syscall.Conn); ok {
-		if raw, err := sc.SyscallConn(); err == nil {
-			o.raw, o.attempt = raw, o.tryWrite
-		}
-	}
+	o.socket.Init(nc)
 }
 
 // Send queues packets; their Data is copied. It never waits. It reports false if the link has ended, or
@@ -83,15 +62,15 @@ func (l *Link) Send(packets ...proto.QuorumPacket) bool {
 	}
 	last := len(l.queue) - 1
 	if last < 0 || l.queue[last].stream != nil {
-		l.queue = append(l.queue, item{out: sendBuffers.Get().(*sendBuffer)})
+		l.queue = append(l.queue, item{out: sendBuffers.Get()})
 		last++
 	}
 	out := l.queue[last].out
-	before := len(out.b)
+	before := len(out.B)
 	for i := range packets {
-		out.b = packets[i].Append(out.b)
+		out.B = packets[i].Append(out.B)
 	}
-	l.bytes += len(out.b) - before
+	l.bytes += len(out.B) - before
 	waiting := l.bytes
 	l.mu.Unlock()
 	if waiting > l.maxBytes {
@@ -128,7 +107,7 @@ func (l *Link) Flush() {
 		l.mu.Unlock()
 		return
 	}
-	if l.raw == nil || l.queue[0].stream != nil {
+	if !l.socket.CanTry() || l.queue[0].stream != nil {
 		l.work.Signal()
 		l.mu.Unlock()
 		return
@@ -136,19 +115,19 @@ func (l *Link) Flush() {
 	head := l.pop()
 	l.mu.Unlock()
 
-	n, err := l.writeSome(head.out.b[head.at:])
+	n, err := l.socket.Try(head.out.B[head.at:])
 	l.sent.Add(int64(n))
 	l.mu.Lock()
 	l.busy = false
 	l.bytes -= n
 	switch {
 	case l.ended != nil:
-		head.out.recycle()
-	case head.at+n < len(head.out.b):
+		sendBuffers.Put(head.out)
+	case head.at+n < len(head.out.B):
 		head.at += n
 		l.queue = append([]item{head}, l.queue...)
 	default:
-		head.out.recycle()
+		sendBuffers.Put(head.out)
 	}
 	if l.due = l.due && len(l.queue) > 0; l.due {
 		l.work.Signal()
@@ -174,7 +153,7 @@ func (l *Link) pop() item {
 func (o *outbox) discard() {
 	for _, i := range o.queue {
 		if i.out != nil {
-			i.out.recycle()
+			sendBuffers.Put(i.out)
 		}
 	}
 	o.queue = nil
@@ -199,13 +178,13 @@ func (l *Link) writeLoop() error {
 		if head.stream != nil {
 			err = l.writeStream(head.stream)
 		} else {
-			err = l.writeAll(head.out.b[head.at:])
+			err = l.writeAll(head.out.B[head.at:])
 		}
 		l.mu.Lock()
 		l.busy = false
 		if head.out != nil {
-			l.bytes -= len(head.out.b) - head.at
-			head.out.recycle()
+			l.bytes -= len(head.out.B) - head.at
+			sendBuffers.Put(head.out)
 		}
 		l.due = l.due && len(l.queue) > 0
 		l.mu.Unlock()
@@ -253,30 +232,5 @@ func (l *Link) writeAll(b []byte) error {
 			return err
 		}
 	}
-	return l.nc.SetWriteDeadline(time.Time{}) // for writeSome
-}
-
-// writeSome sends what the socket takes of b at once.
-func (o *outbox) writeSome(b []byte) (int, error) {
-	o.pending, o.n, o.err = b, 0, nil
-	err := o.raw.Write(o.attempt)
-	o.pending = nil
-	if err == nil {
-		err = o.err
-	}
-	return o.n, err
-}
-
-func (o *outbox) tryWrite(fd uintptr) (done bool) {
-	for {
-		n, err := unix.Write(int(fd), o.pending)
-		switch err {
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
-			return true
-		}
-		o.n, o.err = max(n, 0), err
-		return true
-	}
+	return l.nc.SetWriteDeadline(time.Time{}) // for what is tried
 }

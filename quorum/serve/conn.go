@@ -18,6 +18,7 @@ import (
 	"zkd/quorum/prep"
 	"zkd/quorum/proto"
 	"zkd/quorum/replica"
+	"zkd/quorum/sock"
 	"zkd/quorum/zk"
 )
 
@@ -391,14 +392,14 @@ func (c *conn) Flush() {
 		}
 		c.out.queued = nil
 		c.mu.Unlock()
-		n, err := c.out.write(batch.b)
+		n, err := c.out.socket.Try(batch.B)
 		c.s.stats.BytesSent.Add(int64(n))
-		if err == nil && n < len(batch.b) {
+		if err == nil && n < len(batch.B) {
 			go c.sendRest(batch, n)
 			c.mu.Lock()
 			return // sending stays true: sendRest goes on
 		}
-		batch.recycle()
+		outBuffers.Put(batch)
 		c.mu.Lock()
 		if err != nil {
 			c.shut()
@@ -414,11 +415,11 @@ func (c *conn) Flush() {
 
 // sendRest sends the part of batch behind n, then whatever else is queued, as slowly as the client
 // takes it.
-func (c *conn) sendRest(batch *outBuffer, n int) {
-	for rest := batch.b[n:]; ; rest = batch.b {
+func (c *conn) sendRest(batch *sock.Buffer, n int) {
+	for rest := batch.B[n:]; ; rest = batch.B {
 		err := c.out.writeAll(rest)
 		c.s.stats.BytesSent.Add(int64(len(rest)))
-		batch.recycle()
+		outBuffers.Put(batch)
 		c.mu.Lock()
 		if err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {

@@ -23,7 +23,7 @@ func (c *conn) read(v *replica.View, h proto.RequestHeader, body []byte) {
 		c.setWatches(v, h, &d) // its events go out before its reply
 	}
 	start := c.beginReply(proto.ReplyHeader{Xid: h.Xid, Zxid: zxid})
-	b, code := c.answer(v, h, &d, c.out.queued.b)
+	b, code := c.answer(v, h, &d, c.out.queued.B)
 	if code == zk.OK && d.Err() != nil {
 		code = zk.ErrMarshalling
 	}
@@ -47,7 +47,7 @@ func (c *conn) beginReply(h proto.ReplyHeader) (start int) {
 
 // endReply sets the length of the reply at start. A reply with an error is cut to its header.
 func (c *conn) endReply(start int, h proto.ReplyHeader) {
-	b := c.out.queued.b
+	b := c.out.queued.B
 	if h.Err != zk.OK {
 		b = h.Append(b[:start+4])
 	}
@@ -268,13 +268,13 @@ func (c *conn) reply(v *replica.View, h proto.RequestHeader, o *replica.Outcome,
 	header := proto.ReplyHeader{Xid: h.Xid, Zxid: v.Zxid()}
 	start := c.beginReply(header)
 	if o.Result != nil && o.Result.Type == zk.OpMulti {
-		c.out.put(appendMultiResults(c.out.queued.b, o.Result))
+		c.out.put(appendMultiResults(c.out.queued.B, o.Result))
 	} else if header.Err = o.Err; header.Err == zk.OK {
 		switch h.Op {
 		case zk.OpSync:
-			c.out.put(append(c.out.queued.b, body...)) // the path, as it came
+			c.out.put(append(c.out.queued.B, body...)) // the path, as it came
 		default:
-			c.out.put(appendResult(c.out.queued.b, h.Op, o.Result))
+			c.out.put(appendResult(c.out.queued.B, h.Op, o.Result))
 		}
 	}
 	c.endReply(start, header)

@@ -395,8 +395,10 @@ func (c *conn) Flush() {
 		n, err := c.out.socket.Try(batch.B)
 		c.s.stats.BytesSent.Add(int64(n))
 		if err == nil && n < len(batch.B) {
-			go c.sendRest(batch, n)
 			c.mu.Lock()
+			c.out.rest = len(batch.B) - n
+			c.out.tell(&c.s.unsent, c.ended)
+			go c.sendRest(batch, n)
 			return // sending stays true: sendRest goes on
 		}
 		outBuffers.Put(batch)
@@ -407,6 +409,7 @@ func (c *conn) Flush() {
 		}
 	}
 	c.out.sending = false
+	c.out.tell(&c.s.unsent, c.ended)
 	c.room.Signal()
 	if c.ending {
 		c.shut()
@@ -429,7 +432,11 @@ func (c *conn) sendRest(batch *sock.Buffer, n int) {
 		}
 		c.room.Signal()
 		batch = c.out.queued
-		c.out.queued = nil
+		c.out.queued, c.out.rest = nil, 0
+		if batch != nil {
+			c.out.rest = len(batch.B)
+		}
+		c.out.tell(&c.s.unsent, c.ended)
 		if batch == nil || c.ended {
 			c.out.sending = false
 			if c.ending {
@@ -444,8 +451,16 @@ func (c *conn) sendRest(batch *sock.Buffer, n int) {
 
 // cutIfFull ends a connection whose client does not read. c.mu is held.
 func (c *conn) cutIfFull() {
-	if c.out.size() > outCut && !c.ended {
+	if c.ended || c.out.size() < unsentStep {
+		return
+	}
+	c.out.tell(&c.s.unsent, false)
+	switch {
+	case c.out.size() > outCut:
 		c.slow("does not read: its output is over the limit")
+		c.shut()
+	case c.out.size() > outHigh && c.s.unsent.Load() > unsentMost:
+		c.slow("does not read, and the output for all clients is over the limit")
 		c.shut()
 	}
 }
@@ -462,6 +477,7 @@ func (c *conn) slow(what string) {
 func (c *conn) shut() {
 	if !c.ended {
 		c.ended = true
+		c.out.tell(&c.s.unsent, true)
 		close(c.lost)
 		c.nc.Close()
 		c.room.Broadcast()

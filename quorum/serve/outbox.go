@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"zkd/quorum/sock"
@@ -15,6 +16,12 @@ const (
 	// outCut is how much unsent output cuts a connection off: events and replies of pipelined writes
 	// can pile up behind a client that does not read.
 	outCut = 64 << 20
+	// unsentMost is how much output of all connections together may wait: beyond it each that has more than outHigh is
+	// cut off when its output grows, since thousands of clients that do not read must not take the server's memory.
+	unsentMost = 256 << 20
+	// unsentStep is how much a connection's unsent output changes before the sum of all is told: what is read and answered
+	// at once never is.
+	unsentStep = 64 << 10
 	// keepBytes is the largest output buffer that is kept for later.
 	keepBytes = 64 << 10
 	// stuckAfter cuts off a client that took nothing of its output for so long.
@@ -31,6 +38,8 @@ type outbox struct {
 
 	queued  *sock.Buffer // nil while there is nothing to send
 	sending bool         // a goroutine is inside send, and will look again
+	rest    int          // bytes that wait in sendRest
+	told    int          // bytes that the sum of all connections has of this one
 }
 
 func (o *outbox) init(nc net.Conn) {
@@ -55,6 +64,18 @@ func (o *outbox) size() int {
 		return 0
 	}
 	return len(o.queued.B)
+}
+
+// tell brings the sum of all connections up to date, in steps, or to the end.
+func (o *outbox) tell(sum *atomic.Int64, end bool) {
+	unsent := o.size() + o.rest
+	if end {
+		unsent = 0
+	}
+	if change := unsent - o.told; change >= unsentStep || change <= -unsentStep || unsent == 0 && change != 0 {
+		sum.Add(int64(change))
+		o.told = unsent
+	}
 }
 
 // writeAll sends b, blocking, as long as the client takes some of it every stuckAfter.

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -48,6 +49,7 @@ type Server struct {
 	close     func()         // closes closing, once
 	running   sync.WaitGroup // accept loops and connections
 	complain  limiter
+	unsent    atomic.Int64 // bytes of output that wait for clients to read, of all connections, up to unsentStep each
 
 	// mu is taken inside the replica's lock too: whoever holds it must not wait for that one. A
 	// connection's mu may be taken inside it.

@@ -62,9 +62,9 @@ func TestTornTailIsCutAtEveryByteOfTheLastRecord(t *testing.T) {
 						clear(b[at:])
 					}
 					put(t, m, "log.1", b)
-					sum, err := Verify(m, dir, 0, nil)
-					if err != nil || !sum.OK() || sum.Last != last-1 {
-						t.Fatalf("byte %d: verified %+v, %v", at-start, sum, err)
+					foreseen, err := Foresee(m, dir, 0)
+					if err != nil || foreseen.Last != last-1 {
+						t.Fatalf("byte %d: foreseen %+v, %v", at-start, foreseen, err)
 					}
 					l, rec := mustOpen(t, m, small)
 					if rec.Last != last-1 {
@@ -135,10 +135,6 @@ func TestAFlippedBitIsDamageAndChangesNothing(t *testing.T) {
 					}
 					if !bytes.Equal(content(t, m, "log.1"), b) || !slices.Equal(names(t, m), before) {
 						t.Fatalf("%s: the log was changed", name)
-					}
-					sum, err := Verify(m, dir, 0, nil)
-					if err != nil || sum.OK() || sum.Findings[0].Offset != int64(offsets[z]) {
-						t.Fatalf("%s: verified %+v, %v", name, sum, err)
 					}
 				}
 			}
@@ -265,9 +261,6 @@ func TestAFileThatIsNoLogIsDamage(t *testing.T) {
 		var corrupt *CorruptError
 		if _, _, err := Open(m, dir, small); !errors.As(err, &corrupt) {
 			t.Errorf("%s: %v", name, err)
-		}
-		if sum, err := Verify(m, dir, 0, nil); err != nil || sum.OK() {
-			t.Errorf("%s: verified %+v, %v", name, sum, err)
 		}
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"zkd/daemon"
-	"zkd/daemon/admin"
 	"zkd/daemon/config"
 	"zkd/quorum/inspect"
 	"zkd/quorum/restore"
@@ -39,8 +38,8 @@ deleted. --undo puts it back, and sets aside what was made since. The epochs of 
 What was written after the snapshot was taken is not in it: that is what is given up.
 
 Members of an ensemble take the history of their leader, so all of them are restored or none. Stop all of them, restore each from
-the same file with --whole-ensemble, then start them. A single member that has lost its data needs no restore: it starts with an
-empty directory and copies what the others have.
+the same file with --whole-ensemble, then start them. A single member whose data is damaged or lost needs no restore: zkd log repair
+--resync has it take what the others have.
 
 Exit status: 0 it is done, 74 the file is damaged, 75 the server runs, 77 permission denied.`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -101,28 +100,17 @@ func (r *restoring) target(ctx context.Context) (restore.Target, error) {
 
 // ensemble refuses to restore one member beside others that go on.
 func (r *restoring) ensemble(ctx context.Context, cfg config.Config) error {
-	// zkd has a lock; a server of ZooKeeper's has none, but its port answers.
-	for _, addr := range cfg.Client.Listen {
-		if answers(ctx, admin.Loopback(addr)) {
-			return daemon.Errorf(daemon.ExitBusy, "a server answers on %s: stop it first", addr)
-		}
+	if err := stopped(ctx, cfg); err != nil {
+		return err
 	}
 	if len(cfg.Servers) < 2 {
 		return nil
 	}
 	if !r.all {
 		return daemon.Errorf(daemon.ExitFailure, "this server is one of %d: its leader would put its own history in the place of what is restored. "+
-			"Stop all members and give --whole-ensemble on each; to mend this one alone, start it with an empty data directory", len(cfg.Servers))
+			"Stop all members and give --whole-ensemble on each; to mend this one alone, run zkd log repair --resync", len(cfg.Servers))
 	}
-	var up []string
-	for _, s := range cfg.Servers {
-		for _, a := range s.Addresses {
-			if s.ID != cfg.ID && answers(ctx, net.JoinHostPort(a.Host, fmt.Sprint(a.ElectionPort))) {
-				up = append(up, fmt.Sprintf("server %d (%s)", s.ID, net.JoinHostPort(a.Host, fmt.Sprint(a.ElectionPort))))
-			}
-		}
-	}
-	if len(up) > 0 {
+	if up, _ := others(ctx, cfg); len(up) > 0 {
 		return daemon.Errorf(daemon.ExitBusy, "stop all members first: %s still runs", strings.Join(up, ", "))
 	}
 	return nil

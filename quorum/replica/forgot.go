@@ -31,8 +31,8 @@ func (r *Replica) forgotten(found *txlog.Recovery, end zk.Zxid) string {
 		return what + "; nobody can give them back: restore a backup if clients miss them"
 	}
 	return what + "; it neither stands for election nor votes before a leader whom the others elected has given it theirs. If " +
-		"there will never be a quorum of others: see on each member how far its log reaches, and on the one that " +
-		"reaches furthest give up what is lost with 'zkd log repair --accept-loss'"
+		"there will never be a quorum of others: see on each member how far its log reaches, and give up what is lost on as many as a quorum " +
+		"needs, those that reach furthest first, with 'zkd log repair --accept-loss'"
 }
 
 // advise adds to an error about damaged data what the operator of this server can do.

@@ -52,6 +52,10 @@ func (r *recovery) forget(text string) {
 	r.Forgot = text
 }
 
+// MaxPayload is the longest record that a server reads back from its log, whose own txns are of maxTxnBytes at most: a
+// server with another limit may have made it.
+func MaxPayload(maxTxnBytes int) int { return 2*maxTxnBytes + 1<<20 }
+
 // recover locks the data directory and rebuilds the state from the newest good snapshot and the log
 // behind it. An error about damaged data says what to do.
 func (r *Replica) recover() error { return r.advise(r.rebuild()) }
@@ -75,7 +79,7 @@ func (r *Replica) rebuild() error {
 	}
 	var found txlog.Recovery
 	r.txlog, found, err = txlog.Open(r.cfg.FS, r.cfg.LogDir, txlog.Options{
-		PreallocBytes: r.cfg.PreallocBytes, MaxPayload: 2*r.cfg.MaxTxnBytes + 1<<20, NoSync: r.cfg.NoForceSync, Inline: r.cfg.manual, Logger: r.log,
+		PreallocBytes: r.cfg.PreallocBytes, MaxPayload: MaxPayload(r.cfg.MaxTxnBytes), NoSync: r.cfg.NoForceSync, Inline: r.cfg.manual, Logger: r.log,
 	})
 	if err != nil {
 		return err

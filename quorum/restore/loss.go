@@ -64,7 +64,7 @@ func (t Target) AcceptLoss(progress func(file string, bytes, items int64)) (loss
 		err = f.LowerCurrent(loss.Held.Epoch())
 	}
 	if err == nil {
-		_, err = txlog.AcceptEnd(t.FS, logDir, maxPayload)
+		_, err = txlog.AcceptEnd(t.FS, logDir, t.MaxPayload)
 	}
 	return loss, errors.Join(err, t.adoptWritten(snapDir, logDir))
 }
@@ -80,7 +80,7 @@ func (t Target) loss(progress func(file string, bytes, items int64)) (loss Loss,
 	} else if there {
 		return loss, ErrSwitchUnfinished
 	}
-	found, err := txlog.Foresee(t.FS, logDir, maxPayload)
+	found, err := txlog.Foresee(t.FS, logDir, t.MaxPayload)
 	if err != nil {
 		return loss, err
 	}

@@ -23,6 +23,9 @@ type Target struct {
 	FS      vfs.FS
 	DataDir string
 	LogDir  string // "" is DataDir
+	// MaxPayload is the longest record that the server reads back from its log, see replica.MaxPayload; 0 is what
+	// ZooKeeper does by default.
+	MaxPayload int
 	// Adopt, nil for nothing, gives what was made to the user of the server, before it is used.
 	Adopt func(name string) error
 	// Stamp ends the names of what is set aside: a time, in the order of its letters.

@@ -16,10 +16,6 @@ import (
 	"zkd/quorum/zk"
 )
 
-// maxPayload bounds a record of a log: above what any jute.maxbuffer in use allows, since a record that one server
-// takes for too long is not to be taken for damage here.
-const maxPayload = 64 << 20
-
 // Resynced is what Resync did.
 type Resynced struct {
 	// Reached is how far the data had reached, as far as that could be read.
@@ -105,7 +101,7 @@ func (t Target) versionDirs() (snapshots, log string) {
 
 // reached is how far the data reaches at least, whatever of it is damaged.
 func (t Target) reached(snapDir, logDir string) (zk.Zxid, error) {
-	reached, err := txlog.Reached(t.FS, logDir, maxPayload)
+	reached, err := txlog.Reached(t.FS, logDir, t.MaxPayload)
 	if err != nil {
 		return 0, err
 	}

@@ -23,11 +23,12 @@
 // All integers are big-endian. A length of 0 ends a file, and so does its end. Source: FileTxnLog
 // and FilePadding of Apache ZooKeeper 3.9.
 //
-// Two more files are zkd's own. ZooKeeper passes over names that do not begin with "log." or
+// More files are zkd's own. ZooKeeper passes over names that do not begin with "log." or
 // "snapshot.":
 //
 //	zkd.mark   how far the log was known to be durable, at most about a second old (see mark)
 //	zkd.next   the next log file, header and blocks ready, waiting for its name
+//	zkd.cut.*  what an operator had taken out of the log (see Repair, SetAside): never read again
 //
 // # Writing
 //

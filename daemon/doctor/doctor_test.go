@@ -35,7 +35,9 @@ func well(t *testing.T, toml string) Facts {
 		ConfigFile: "/etc/zkd/zkd.toml", Config: cfg, Notices: notices,
 		Names: []Name{{Server: 1, Own: true, Host: "h1", Addresses: []netip.Addr{addr("192.0.2.1")}},
 			{Server: 2, Host: "h2", Addresses: []netip.Addr{addr("192.0.2.2")}}, {Server: 3, Host: "h3", Addresses: []netip.Addr{addr("192.0.2.3")}}},
-		Server: Server{Answers: true, Serving: true, Told: true, Version: "0.1.0"},
+		Server: Server{Answers: true, Serving: true, Told: true, Version: "0.1.0", Leads: true, LeadsMillis: 3_600_000,
+			Links: []Link{{ID: 2, Election: true, Follows: true}, {ID: 3, Election: true, Follows: true}}},
+		Inbound: []Inbound{{Port: 3888, From: addr("192.0.2.2"), Open: true}, {Port: 2888, From: addr("192.0.2.3"), Open: true}, {Port: 2181, From: addr("192.0.2.77")}},
 		Ports: []Port{{Use: "client", Server: 1, Own: true, Address: "192.0.2.1:2181", OK: true}, {Use: "client", Server: 2, Address: "h2:2181", OK: true, RTTMicros: 300},
 			{Use: "election", Server: 2, Address: "h2:3888", OK: true, RTTMicros: 300}},
 		Listen: Listeners{Known: true, All: []Listener{{Address: netip.MustParseAddrPort("192.0.2.1:2181"), PID: 7, Command: "zkd", Unit: "zkd.service"},
@@ -55,7 +57,7 @@ func well(t *testing.T, toml string) Facts {
 
 func TestNothingIsWrongWithAGoodHost(t *testing.T) {
 	r := Judge(well(t, hosts))
-	if len(r.Findings) != 0 || len(r.Fine) != len(checks()) || r.Summary() != "0 problems, 0 warnings, 20 fine" {
+	if len(r.Findings) != 0 || len(r.Fine) != len(checks()) || r.Summary() != "0 problems, 0 warnings, 21 fine" {
 		t.Errorf("%+v\n%s", r.Findings, r.Summary())
 	}
 }
@@ -141,6 +143,37 @@ func TestFindings(t *testing.T) {
 		"election shut":    set(func(f *Facts) { f.Ports[2].OK, f.Ports[2].Class = false, "timed out" }),
 		"election refused": set(func(f *Facts) { f.Ports[2].OK, f.Ports[2].Class = false, "refused" }),
 		"other's client":   set(func(f *Facts) { f.Ports[1].OK, f.Ports[1].Class = false, "refused" }),
+		"outside election": set(func(f *Facts) {
+			f.Server.Links[0] = Link{ID: 2, Class: "no answer"}
+			f.Server.Links[1] = Link{ID: 3, Class: "timed out"} // no way there: nothing is known of the way back
+		}),
+		"outside peer": set(func(f *Facts) {
+			f.Server.Serving, f.Server.LeadsMillis, f.Server.Problems = false, 5_000, []Finding{{"Z107", Error, "no quorum", "bring them back"}}
+			f.Inbound = f.Inbound[:1]
+			for i := range f.Members {
+				f.Server.Links[i].Follows, f.Members[i].NotServing = false, true
+			}
+			f.Inbound = append(f.Inbound, Inbound{Port: 2888, From: netip.MustParseAddr("192.0.2.3"), Open: true}) // which takes over the history
+		}),
+		"outside just elected": set(func(f *Facts) {
+			f.Server.LeadsMillis, f.Server.Links[0].Follows, f.Members[0].NotServing, f.Inbound = 3_000, false, true, f.Inbound[:1]
+		}),
+		"outside nobody knows who": set(func(f *Facts) { // it may be server 2 by another address
+			f.Server.Links[0].Follows, f.Members[0].NotServing, f.Inbound[1].From = false, true, netip.MustParseAddr("198.51.100.2")
+		}),
+		"outside a follower": set(func(f *Facts) { f.Server.Leads, f.Inbound = false, nil }),
+		"outside the largest": set(func(f *Facts) {
+			f.Config.ID, f.Inbound = 3, f.Inbound[2:]
+			f.Server.Leads, f.Server.Links[1].ID = false, 1
+			f.Members, f.Names[0].Own, f.Names[2].Own, f.Ports = nil, false, true, nil
+			f.Config.Client.Listen = []string{"0.0.0.0:2181"}
+		}),
+		"outside not told": set(func(f *Facts) { f.Server.Told, f.Server.Leads, f.Server.Links, f.Inbound = false, false, nil, nil }),
+		"outside strangers": set(func(f *Facts) {
+			stranger := Inbound{Port: 2181, From: netip.MustParseAddr("203.0.113.9"), Open: true, Stranger: true}
+			gone := Inbound{Port: 2181, From: netip.MustParseAddr("203.0.113.10"), Stranger: true}
+			f.Inbound = append(f.Inbound, stranger, stranger, gone)
+		}),
 		"foreign firewall": set(func(f *Facts) {
 			f.Firewall.Problems = []Finding{{"Z102", Warning, "ufw drops member 2", "run: ufw allow"}}
 		}),

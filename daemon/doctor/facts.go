@@ -19,10 +19,12 @@ type Facts struct {
 	// NoID says that nobody could tell which of [servers] this host has; then Config.ID is not to be relied on.
 	NoID bool
 
-	Names    []Name
-	Server   Server
-	Ports    []Port
-	Listen   Listeners
+	Names  []Name
+	Server Server
+	Ports  []Port
+	Listen Listeners
+	// Inbound are connections from other hosts with ports of this server; known where Listen is.
+	Inbound  []Inbound
 	Members  []Member
 	Firewall *Firewall
 
@@ -64,6 +66,20 @@ type Server struct {
 	// Problems are its own, as /status lists them; known only if Told.
 	Told     bool
 	Problems []Finding
+	// Leads says that it is the elected leader, for so many milliseconds, whether or not others follow it yet.
+	Leads       bool
+	LeadsMillis int64
+	Links       []Link
+}
+
+// Link is what the server says of its connections with another member.
+type Link struct {
+	ID zk.ServerID
+	// Election says that they are connected on one of their election ports, and Class, why they are not.
+	Election bool
+	Class    string
+	// Follows says that the member has taken over the history of this server, which leads.
+	Follows bool
 }
 
 // Port is a port that was dialed from here.
@@ -91,12 +107,22 @@ type Listener struct {
 	Unit    string // of systemd; "" if none
 }
 
+// Inbound is a connection that another host has made, by the kernel's table: it has come all the way.
+type Inbound struct {
+	Port uint16 // of this server
+	From netip.Addr
+	// Open says that it is in use, and Stranger that the configured rules, whether in force or not, are to keep it out.
+	Open, Stranger bool
+}
+
 // Member is another member, by what its client port says.
 type Member struct {
 	ID      zk.ServerID
 	Address string
 	OK      bool
 	Class   string
+	// NotServing says that it answers and has no quorum.
+	NotServing bool
 	// Version is its text: "3.9.5-zkd-0.1.0, built on ..."; "" if it did not say.
 	Version string
 	// Conf is the answer to conf; nil if it did not say.

@@ -14,28 +14,29 @@ func checks() []check {
 	many := func(f *Facts) bool { return configured(f) && !f.NoID && len(f.Config.Servers) > 1 }
 	return []check{
 		// First what names the rule that shuts a port: the next would only say that it is shut.
-		{"firewall", func(f *Facts) bool { return f.Firewall != nil }, func(f *Facts) []Finding { return f.Firewall.Problems }},
-		{"configuration", nil, configuration},
-		{"server", nil, server},
-		{"server id", func(f *Facts) bool { return configured(f) && !f.NoID }, serverID},
-		{"number of voters", func(f *Facts) bool { return configured(f) && len(f.Config.Servers) > 1 }, voters},
-		{"names of members", many, names},
-		{"ports of this host", configured, ownPorts},
-		{"ports of members", many, memberPorts},
-		{"configuration of members", func(f *Facts) bool { return many(f) && slices.ContainsFunc(f.Members, heard) }, parity},
-		{"versions of members", func(f *Facts) bool { return many(f) && slices.ContainsFunc(f.Members, heard) }, versions},
-		{"data directory", func(f *Facts) bool { return len(f.Dirs) > 0 }, dirs},
-		{"disk space", func(f *Facts) bool { return len(f.Dirs) > 0 }, space},
-		{"disk latency", func(f *Facts) bool { return f.Fsync != nil }, fsync},
-		{"snapshots and log", func(f *Facts) bool { return f.Snapshots != nil }, snapshots},
-		{"clock", func(f *Facts) bool {
+		{name: "firewall", seen: func(f *Facts) bool { return f.Firewall != nil }, find: func(f *Facts) []Finding { return f.Firewall.Problems }},
+		{name: "configuration", find: configuration},
+		{name: "server", find: server},
+		{name: "server id", seen: func(f *Facts) bool { return configured(f) && !f.NoID }, find: serverID},
+		{name: "number of voters", seen: func(f *Facts) bool { return configured(f) && len(f.Config.Servers) > 1 }, find: voters},
+		{name: "names of members", seen: many, find: names},
+		{name: "ports of this host", seen: configured, find: ownPorts},
+		{name: "ports of members", seen: many, find: memberPorts},
+		{name: "ports of this host from outside", seen: func(f *Facts) bool { return many(f) && fromOutside(f) }, find: outside, part: outsideUnseen},
+		{name: "configuration of members", seen: func(f *Facts) bool { return many(f) && slices.ContainsFunc(f.Members, heard) }, find: parity},
+		{name: "versions of members", seen: func(f *Facts) bool { return many(f) && slices.ContainsFunc(f.Members, heard) }, find: versions},
+		{name: "data directory", seen: func(f *Facts) bool { return len(f.Dirs) > 0 }, find: dirs},
+		{name: "disk space", seen: func(f *Facts) bool { return len(f.Dirs) > 0 }, find: space},
+		{name: "disk latency", seen: func(f *Facts) bool { return f.Fsync != nil }, find: fsync},
+		{name: "snapshots and log", seen: func(f *Facts) bool { return f.Snapshots != nil }, find: snapshots},
+		{name: "clock", seen: func(f *Facts) bool {
 			return f.Clock != nil || slices.ContainsFunc(f.Members, func(m Member) bool { return m.HasClock })
-		}, clock},
-		{"limits of the process", func(f *Facts) bool { return f.Process != nil }, limits},
-		{"user of the process", func(f *Facts) bool { return f.Process != nil }, user},
-		{"timeouts", many, timeouts},
-		{"ports for outgoing connections", func(f *Facts) bool { return configured(f) && f.Ephemeral != nil }, ephemeral},
-		{"systemd unit", func(f *Facts) bool { return f.Unit != nil && f.Unit.Loaded }, unit},
+		}, find: clock},
+		{name: "limits of the process", seen: func(f *Facts) bool { return f.Process != nil }, find: limits},
+		{name: "user of the process", seen: func(f *Facts) bool { return f.Process != nil }, find: user},
+		{name: "timeouts", seen: many, find: timeouts},
+		{name: "ports for outgoing connections", seen: func(f *Facts) bool { return configured(f) && f.Ephemeral != nil }, find: ephemeral},
+		{name: "systemd unit", seen: func(f *Facts) bool { return f.Unit != nil && f.Unit.Loaded }, find: unit},
 	}
 }
 

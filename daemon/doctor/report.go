@@ -39,6 +39,8 @@ type check struct {
 	// seen says that the facts for it are there.
 	seen func(*Facts) bool
 	find func(*Facts) []Finding
+	// part says what of it these facts do not tell; nil where they tell all. Then it is not fine, either.
+	part func(*Facts) []Unseen
 }
 
 // Judge judges.
@@ -49,7 +51,12 @@ func Judge(f Facts) Report {
 			continue
 		}
 		found := c.find(&f)
-		if len(found) == 0 {
+		var part []Unseen
+		if c.part != nil {
+			part = c.part(&f)
+			r.Unseen = append(r.Unseen, part...)
+		}
+		if len(found) == 0 && part == nil {
 			r.Fine = append(r.Fine, c.name)
 		}
 		before := r.Findings

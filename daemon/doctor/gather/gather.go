@@ -54,6 +54,7 @@ func Gather(ctx context.Context, o Options) doctor.Facts {
 	g.config()
 	// First what others are judged by.
 	g.f.Listen = listeners(os.ReadFile)
+	g.f.Inbound = inbound(os.ReadFile, g.f.Listen, ownAddresses())
 	g.unit(ctx)
 	g.server(ctx)
 	g.process()
@@ -68,6 +69,17 @@ func Gather(ctx context.Context, o Options) doctor.Facts {
 	}
 	questions.Wait()
 	return g.f
+}
+
+// ownAddresses are those of this host.
+func ownAddresses() (own []netip.Addr) {
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			own = append(own, p.Addr())
+		}
+	}
+	return own
 }
 
 // unseen says that something could not be looked at.

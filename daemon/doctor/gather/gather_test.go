@@ -21,6 +21,7 @@ import (
 
 	"zkd/daemon/config"
 	"zkd/daemon/doctor"
+	"zkd/firewall"
 	"zkd/quorum/zk"
 )
 
@@ -316,10 +317,11 @@ func TestWhatOnlyRootMayReadIsNoProblem(t *testing.T) {
 	}
 }
 
-// Its number is asked of the server where the file does not tell it.
-func TestTheServerTellsItsNumber(t *testing.T) {
+// The server is asked for its number where the file does not tell it.
+func TestTheServerTellsItsNumberAndItsConnections(t *testing.T) {
 	port := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		io.WriteString(w, `{"schema":1,"id":2,"mode":"follower","serving":true}`)
+		io.WriteString(w, `{"schema":1,"id":2,"mode":"looking","time":"2026-01-02T12:00:09Z","since":"2026-01-02T12:00:00Z","ensemble":{"leader":2,"members":[`+
+			`{"id":1,"synced":true,"election":{"known":true,"ok":true}},{"id":2,"self":true},{"id":3,"election":{"known":true,"class":"no answer"}}]}}`)
 	}))
 	defer port.Close()
 	text := fmt.Sprintf("data_dir = \"/nowhere/zkd\"\nclient.listen = [\"127.0.0.1:9\"]\nadmin.listen = [%q]\n[servers]\n1 = \"127.0.0.1:1:2\"\n2 = \"127.0.0.1:3:4\"\n",
@@ -329,5 +331,45 @@ func TestTheServerTellsItsNumber(t *testing.T) {
 	}})
 	if f.NoID || f.Config.ID != 2 || !f.Server.Told {
 		t.Errorf("number %d, unknown %t, %+v", f.Config.ID, f.NoID, f.Server)
+	}
+	want := []doctor.Link{{ID: 1, Election: true, Follows: true}, {ID: 3, Class: "no answer"}}
+	if !f.Server.Leads || f.Server.LeadsMillis != 9000 || !slices.Equal(f.Server.Links, want) {
+		t.Errorf("%+v, want a leader for 9 s and links %+v", f.Server, want)
+	}
+}
+
+func TestWhoHasComeFromOtherHosts(t *testing.T) {
+	const rest = " 00000000:00000000 00:00000000 00000000 0 0 1 1\n"
+	tables := map[string]string{
+		"/proc/net/tcp": "  sl  local_address rem_address   st\n" +
+			"   0: 00000000:0885 00000000:0000 0A" + rest + // listens on 2181
+			"   1: 010200C0:0885 4D0200C0:C350 01" + rest + // 192.0.2.77 is connected
+			"   2: 010200C0:0885 4E0200C0:C350 06" + rest + // 192.0.2.78 was
+			"   3: 010200C0:0885 4F0200C0:C350 03" + rest + // 192.0.2.79 has not come all the way
+			"   4: 0100007F:0885 0100007F:C350 01" + rest + // this host, by loopback
+			"   5: 010200C0:0885 010200C0:C351 01" + rest + // and by its address
+			"   6: 010200C0:C350 500200C0:0885 01" + rest, // this host is a client of 192.0.2.80
+		"/proc/net/tcp6": "   0: 00000000000000000000000000000000:0F30 00000000000000000000000000000000:0000 0A" + rest + // listens on 3888
+			"   1: 0000000000000000FFFF0000010200C0:0F30 0000000000000000FFFF0000020200C0:C350 01" + rest, // 192.0.2.2, in IPv6 form
+	}
+	read := func(name string) ([]byte, error) { return []byte(tables[name]), nil }
+	addr := netip.MustParseAddr
+	got := inbound(read, listeners(read), []netip.Addr{addr("192.0.2.1")})
+	want := []doctor.Inbound{{Port: 2181, From: addr("192.0.2.77"), Open: true}, {Port: 2181, From: addr("192.0.2.78")}, {Port: 3888, From: addr("192.0.2.2"), Open: true}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	// Whom the rules are to keep out, of those.
+	g := &gatherer{f: doctor.Facts{Inbound: got}}
+	rules, err := firewall.Build(firewall.Policy{Table: firewall.DefaultTable, ClientPorts: []uint16{2181}, ElectionPorts: []uint16{3888},
+		Members: []netip.Prefix{netip.MustParsePrefix("192.0.2.2/32")}, Clients: []netip.Prefix{netip.MustParsePrefix("192.0.2.77/32")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.strangers(rules)
+	for i, want := range []bool{false, true, false} {
+		if in := g.f.Inbound[i]; in.Stranger != want {
+			t.Errorf("%+v, want a stranger: %t", in, want)
+		}
 	}
 }

@@ -73,7 +73,7 @@ func (g *gatherer) member(ctx context.Context, id zk.ServerID, addr string) {
 	if m.OK = err == nil; err != nil {
 		m.Class = string(peer.Classify(err))
 	} else {
-		m.Version = versionIn(text)
+		m.Version, m.NotServing = versionIn(text), strings.Contains(text, "not currently serving requests")
 		if text, err = g.word(ctx, addr, "conf"); err == nil {
 			m.Conf, m.Servers = parseConf(text)
 		}

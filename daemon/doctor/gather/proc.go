@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,25 +52,63 @@ func listeners(read readFile) (found doctor.Listeners) {
 	return found
 }
 
-// parseListener reads a line of /proc/net/tcp: "sl local_address rem_address st ... inode", addresses as words of the
-// host's order in hexadecimal. Source: proc_net_tcp of the kernel's documentation.
+// States of a socket. Source: tcp_states.h of the kernel.
+const (
+	established = "01"
+	synSent     = "02"
+	synReceived = "03" // half of a connection: its last packet may never come
+	listen      = "0A"
+)
+
+// parseListener reads a line of /proc/net/tcp: "sl local_address rem_address st ... inode". Source: proc_net_tcp of the
+// kernel's documentation.
 func parseListener(line string) (l doctor.Listener, inode string, ok bool) {
-	const listen = "0A"
 	fields := strings.Fields(line)
 	if len(fields) < 10 || fields[3] != listen {
 		return l, "", false
 	}
-	host, portText, _ := strings.Cut(fields[1], ":")
+	addr, ok := parseAddress(fields[1])
+	return doctor.Listener{Address: addr}, fields[9], ok
+}
+
+// parseAddress reads address:port, the address as words of the host's order, both in hexadecimal.
+func parseAddress(text string) (netip.AddrPort, bool) {
+	host, portText, _ := strings.Cut(text, ":")
 	raw, err := hex.DecodeString(host)
 	port, portErr := strconv.ParseUint(portText, 16, 16)
 	if err != nil || portErr != nil || len(raw)%4 != 0 {
-		return l, "", false
+		return netip.AddrPort{}, false
 	}
 	for i := 0; i < len(raw); i += 4 {
 		binary.BigEndian.PutUint32(raw[i:], binary.NativeEndian.Uint32(raw[i:]))
 	}
 	addr, ok := netip.AddrFromSlice(raw)
-	return doctor.Listener{Address: netip.AddrPortFrom(addr, uint16(port))}, fields[9], ok
+	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), ok
+}
+
+// inbound reads who has connected from other hosts with ports of this one that something listens on. own are this host's
+// addresses.
+func inbound(read readFile, listening doctor.Listeners, own []netip.Addr) (found []doctor.Inbound) {
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		text, err := read(table)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			fields := strings.Fields(line)
+			if len(fields) < 4 || slices.Contains([]string{listen, synSent, synReceived}, fields[3]) {
+				continue
+			}
+			local, ok1 := parseAddress(fields[1])
+			remote, ok2 := parseAddress(fields[2])
+			if !ok1 || !ok2 || remote.Addr().IsLoopback() || remote.Addr().IsUnspecified() || slices.Contains(own, remote.Addr()) ||
+				!slices.ContainsFunc(listening.All, func(l doctor.Listener) bool { return l.Address.Port() == local.Port() }) {
+				continue
+			}
+			found = append(found, doctor.Inbound{Port: local.Port(), From: remote.Addr(), Open: fields[3] == established})
+		}
+	}
+	return found
 }
 
 // unitIn returns the unit that a process belongs to, by its cgroup file.

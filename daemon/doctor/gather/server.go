@@ -47,6 +47,16 @@ func (g *gatherer) server(ctx context.Context) {
 		for _, p := range r.Problems {
 			s.Problems = append(s.Problems, doctor.Finding{Code: p.Code, Severity: doctor.Severity(p.Severity), Text: p.Text, Fix: p.Fix})
 		}
+		if e := r.Ensemble; e != nil {
+			if s.Leads = e.Leader == r.ID; s.Leads && !r.Time.IsZero() {
+				s.LeadsMillis = r.Time.Sub(r.Since).Milliseconds()
+			}
+			for _, m := range e.Members {
+				if !m.Self {
+					s.Links = append(s.Links, doctor.Link{ID: zk.ServerID(m.ID), Election: m.Election.OK, Class: m.Election.Class, Follows: m.Synced})
+				}
+			}
+		}
 		g.f.Server = s
 		return
 	}
@@ -88,6 +98,9 @@ func (g *gatherer) firewall(ctx context.Context) {
 		g.unseen("firewall", err.Error())
 		return
 	}
+	if mode := keeper.Mode(cfg.Firewall.Mode); mode == keeper.Required || mode == keeper.Auto && !cfg.OnLoopback() {
+		g.strangers(plan.Ruleset)
+	}
 	n := new(nft.Netfilter)
 	view, err := n.Foreign(ctx)
 	if err != nil {
@@ -111,6 +124,16 @@ func (g *gatherer) firewall(ctx context.Context) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.f.Firewall = found
+}
+
+// strangers marks who is connected that rules, which may not be in force, are to keep out.
+func (g *gatherer) strangers(rules firewall.Ruleset) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i, in := range g.f.Inbound {
+		through, _ := rules.Judge(firewall.Packet{Source: in.From, Port: in.Port})
+		g.f.Inbound[i].Stranger = !through
+	}
 }
 
 // inForce reports whether the rules are in force, or why they are not.

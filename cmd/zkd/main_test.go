@@ -81,7 +81,8 @@ func TestStatusExitCodes(t *testing.T) {
 	closed := l.Addr().String()
 	l.Close()
 	code, stdout, stderr := zkd(t, "status", "--admin", closed, "--client", closed)
-	if code != daemon.ExitNotRunning || stdout != "" || !strings.HasPrefix(stderr, "zkd: not running: ") {
+	if code != daemon.ExitNotRunning || stdout != "" || !strings.HasPrefix(stderr, "zkd: not running: ") ||
+		!strings.HasSuffix(stderr, "\nzkd: systemctl start zkd starts it; zkd doctor looks for what is wrong\n") {
 		t.Errorf("nothing there: exit code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
 }

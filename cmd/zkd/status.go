@@ -90,8 +90,13 @@ func (l *statusLook) once(ctx context.Context, out io.Writer) error {
 		return said(err)
 	}
 	fmt.Fprint(out, a.Text)
-	if a.State == probe.NotServing { // the text says why
+	switch a.State {
+	case probe.NotServing: // the text says why
 		return said(err)
+	case probe.NotRunning:
+		return fmt.Errorf("%w\nzkd: systemctl start zkd starts it; zkd doctor looks for what is wrong", err)
+	case probe.Unknown:
+		return fmt.Errorf("%w\nzkd: zkd doctor looks for what is wrong", err)
 	}
 	return err
 }

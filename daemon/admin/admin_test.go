@@ -290,7 +290,7 @@ func TestProbes(t *testing.T) {
 	}{
 		"a serving server is alive and ready":        {func(*quorum.Status) {}, 200, 200, "/readyz", "ok\n"},
 		"one that does not serve is alive":           {func(s *quorum.Status) { s.Serving, s.NotServing = false, "no quorum" }, 200, 503, "/healthz", "serving: no quorum\n"},
-		"one that is stuck is neither":               {func(s *quorum.Status) { s.LastProgress = noon.Add(-31 * time.Second) }, 503, 503, "/livez", "replica: the replica loop has not moved for 31s\n"},
+		"one that is stuck is neither":               {func(s *quorum.Status) { s.LastProgress = noon.Add(-31 * time.Second) }, 503, 503, "/livez", "replica: the server has stood still for 31s\n"},
 		"a slow fsync is forgiven for a while":       {func(s *quorum.Status) { s.InFsyncSince = noon.Add(-19 * time.Second) }, 200, 200, "/livez", "ok\n"},
 		"an endless fsync is not":                    {func(s *quorum.Status) { s.InFsyncSince = noon.Add(-21 * time.Second) }, 503, 503, "/livez", "fsync: the disk has not finished an fsync for 21s\n"},
 		"a check can be left out":                    {func(s *quorum.Status) { s.InFsyncSince = noon.Add(-time.Hour) }, 503, 503, "/livez?exclude=fsync", "ok\n"},

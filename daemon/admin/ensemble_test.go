@@ -219,6 +219,21 @@ func TestThisServersOwnPortIsAskedByIPv4WhereItTakesThat(t *testing.T) {
 	}
 }
 
+func TestWhatTheNextLossMeansDependsOnWhoIsMissing(t *testing.T) {
+	led, _ := leading()
+	two := follower()
+	two.st.Ensemble.Voters, two.st.Ensemble.Losses, two.st.Ensemble.Members = 2, 0, two.st.Ensemble.Members[:2]
+	for want, st := range map[string]quorum.Status{
+		"bring the missing servers back: zkd status says which": led.st,
+		"none is missing: 2 voters can lose none; use 3 or 5":   two.st,
+	} {
+		all := ensembleProblems(st, ensembleReport(st, heard{}), nil)
+		if len(all) == 0 || all[0].Code != "Z108" || all[0].Fix != want {
+			t.Errorf("%+v, want Z108 first and to %s", all, want)
+		}
+	}
+}
+
 func TestClientAddress(t *testing.T) {
 	for name, test := range map[string]struct{ configured, host, want string }{
 		"given":                             {"10.0.0.2:2182", "b", "10.0.0.2:2182"},

@@ -89,7 +89,11 @@ func ensembleProblems(st quorum.Status, r *EnsembleReport, shut []PortReport) []
 	case !st.Serving && r.Leader == 0:
 		add("Z107", "error", Verdict(st), "bring the missing servers back: zkd status says which, and how")
 	case r.Leader != 0 && r.Losses == 0 && r.Voters > 1:
-		add("Z108", "warning", "the next loss of a voter ends the service", "bring the missing servers back: zkd status says which")
+		fix := "bring the missing servers back: zkd status says which"
+		if len(away(st)) == 0 {
+			fix = fmt.Sprintf("none is missing: %d voters can lose none; use 3 or 5", r.Voters)
+		}
+		add("Z108", "warning", "the next loss of a voter ends the service", fix)
 	}
 	for _, m := range r.Members {
 		switch {
@@ -116,7 +120,7 @@ func unreached(m MemberReport) (p Problem, port PortReport, shut bool) {
 		port PortReport
 	}{{"election", m.Election}, {"peer", m.Peer}} {
 		if !m.Self && of.port.Known && !of.port.OK {
-			text := fmt.Sprintf("%s port %s of server %d: %s", of.use, of.port.Address, m.ID, classOf(of.port))
+			text := fmt.Sprintf("%s port %s of server %d cannot be reached from here: %s", of.use, of.port.Address, m.ID, classOf(of.port))
 			return Problem{"Z103", "warning", text, fixOf(of.port)}, of.port, true
 		}
 	}

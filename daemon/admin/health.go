@@ -29,7 +29,7 @@ func LiveChecks(st quorum.Status, now time.Time, stuckAfter time.Duration) []Che
 		last = st.Started
 	}
 	if idle := now.Sub(last); idle > stuckAfter {
-		replica.Err = fmt.Errorf("the replica loop has not moved for %s", idle.Round(time.Second))
+		replica.Err = fmt.Errorf("the server has stood still for %s", idle.Round(time.Second))
 	}
 	fsync := Check{Name: "fsync"}
 	if !st.InFsyncSince.IsZero() {

@@ -166,21 +166,25 @@ func problems(st quorum.Status, n *stats.Server, info Info, now time.Time, stuck
 			"free space there, or move the log to another disk; writes go on by themselves")
 	}
 	if st.ForgotWrites != "" {
-		add("Z403", "error", st.ForgotWrites, "look at the disk: it lost data that it had said to be durable; restore from a snapshot if clients miss writes")
+		fix := "look at the disk: it lost data that it had said to be durable; restore a backup if clients miss writes: zkd snapshot restore"
+		if st.Ensemble != nil {
+			fix = "it takes what is missing from the others, when a quorum of them is there: see DAMAGED OR LOST DATA in zkd(8); unless somebody set the data aside, look at the disk"
+		}
+		add("Z403", "error", st.ForgotWrites, fix)
 	}
 	if err := Alive(st, now, stuckAfter); err != nil {
-		add("Z404", "error", strings.ReplaceAll(err.Error(), "\n", "; "), "look at the disk and at the log; under systemd the watchdog starts the server anew")
+		add("Z404", "error", strings.ReplaceAll(err.Error(), "\n", "; "), "run: journalctl -u zkd -n 50, and look at the disk: iotop -oP; under systemd the watchdog starts the server again")
 	}
 	if slow, all := n.FsyncSlow.Load(), n.FsyncMicros.Count(); slow > 0 {
-		add("Z402", "warning", fmt.Sprintf("%d of %d syncs of the log took longer than the warning threshold", slow, all),
-			"give the log a disk of its own")
+		add("Z402", "warning", fmt.Sprintf("%d of %d syncs of the log took too long: each write of a client waits for one", slow, all),
+			"give the log a disk of its own (log_dir), or find who else writes to this one: iotop -oP")
 	}
 	if errs := n.SnapshotErrors.Load(); errs > 0 {
-		add("Z405", "warning", fmt.Sprintf("%d snapshots could not be written", errs), "see the log for the reason; the transaction log grows until one succeeds")
+		add("Z405", "warning", fmt.Sprintf("%d snapshots could not be written", errs), "run: journalctl -u zkd -g snapshot, which says why; the transaction log grows until one succeeds")
 	}
 	if n := n.DigestMismatches.Load(); n > 0 {
-		add("Z406", "error", fmt.Sprintf("%d times the tree was not as the digest in a transaction says", n),
-			"this server and the one that wrote the transactions disagree: keep the logs of both, then remove this server's data while a quorum holds it")
+		add("Z406", "error", fmt.Sprintf("the data of this server was %d times not what a transaction says that it must be: it and the leader disagree", n),
+			"keep copies of the data directories of both; then, while a quorum of the others serves, stop this server and run: zkd log repair --resync")
 	}
 	return all
 }

@@ -137,7 +137,7 @@ func dirs(f *Facts) []Finding {
 			out.problem("Z407", "see who may read "+d.Path+" and what is above it: namei -l "+d.Path, "%s %s cannot be looked at: %s", d.Use, d.Path, d.Error)
 			continue
 		case !d.Found && f.Server.Answers:
-			out.problem("Z407", "restart the server before its next snapshot fails", "%s %s is gone under the running server", d.Use, d.Path)
+			out.problem("Z407", "do not stop the server, which has the data in memory: put the directory back; findmnt -T "+d.Path+" shows what is mounted there", "%s %s is gone, under the running server", d.Use, d.Path)
 			continue
 		case !d.Found:
 			continue // made at the first start
@@ -184,7 +184,7 @@ func fsync(f *Facts) []Finding {
 	const fix = "give the log a disk of its own (log_dir), or find who else writes to this one: iotop -oP"
 	switch {
 	case s.P99 >= fsyncErrorMicros:
-		out.problem("Z402", fix, "%s: members will be given up for that", text)
+		out.problem("Z402", fix, "%s: the others give up a server that takes so long", text)
 	case s.P99 >= fsyncWarnMicros:
 		out.warn("Z402", fix, "%s: every write of a client waits for one", text)
 	}
@@ -198,25 +198,33 @@ func snapshots(f *Facts) []Finding {
 	var out list
 	s := f.Snapshots
 	for _, text := range s.Damaged {
-		out.warn("Z405", "run: zkd snapshot verify "+f.Config.DataDir, "a snapshot cannot be used, and an older one would be: %s", text)
+		out.warn("Z405", "run: zkd snapshot verify "+f.Config.DataDir, "a snapshot is damaged, and a start would take an older one: %s", text)
 	}
 	if s.LogDamage != "" {
-		out.problem("Z403", "run: zkd log verify "+logDir(f)+"; where other members hold the data, move this directory away and start anew", "the transaction log is damaged: %s", s.LogDamage)
+		out.problem("Z403", "run: zkd log verify "+logDir(f)+", which says where; "+recovery(f), "the transaction log is damaged: %s", s.LogDamage)
 	}
 	switch {
 	case s.Count == 0 && s.LogFiles > 0:
-		out.problem("Z403", "put a snapshot back, or move the directory away where other members hold the data", "there is a log of %d files and no snapshot", s.LogFiles)
+		out.problem("Z403", recovery(f), "there is a log of %d files and no snapshot", s.LogFiles)
 	case s.Count > 0 && s.NewestAgeSeconds > staleSnapshot && s.LogBytes > staleLog:
-		out.warn("Z408", "see the log of the server for why none is written: journalctl -u zkd -g snapshot", "the newest snapshot is %d days old, and the log has grown to %d MiB: a start replays it all",
+		out.warn("Z408", "run: journalctl -u zkd -g snapshot, which says why none is written", "the newest snapshot is %d days old, and the log has grown to %d MiB: a start replays it all",
 			s.NewestAgeSeconds/86400, s.LogBytes>>20)
 	}
 	switch {
 	case f.Config.Storage.PurgeInterval == 0 && f.ConfigError == "":
 		out.warn("Z408", `write purge_interval = "1h" into [storage] (autopurge.purgeInterval)`, "old snapshots and logs are never removed: there are %d and %d", s.Count, s.LogFiles)
 	case s.Count > max(manySnapshots, 3*f.Config.Storage.PurgeRetain):
-		out.warn("Z408", "see the log of the server for why none is removed", "there are %d snapshots, and %d are to be kept", s.Count, f.Config.Storage.PurgeRetain)
+		out.warn("Z408", "run: journalctl -u zkd -g purge, which says why none is removed", "there are %d snapshots, and %d are to be kept", s.Count, f.Config.Storage.PurgeRetain)
 	}
 	return out
+}
+
+// recovery is what brings back a server whose data is damaged.
+func recovery(f *Facts) string {
+	if len(f.Config.Servers) > 1 {
+		return "stop the server and run: zkd log repair --resync, which has it take everything from the others; see DAMAGED OR LOST DATA in zkd(8)"
+	}
+	return "stop the server and restore a backup: zkd snapshot restore; see DAMAGED OR LOST DATA in zkd(8)"
 }
 
 func logDir(f *Facts) string {
@@ -260,7 +268,7 @@ func limits(f *Facts) []Finding {
 		out.warn("Z503", "run: swapoff -a && swapon -a when there is memory for it, and set vm.swappiness=1 or MemorySwapMax=0 in the unit", "%d MiB of the server are in swap: it stands still while they are read back", p.SwapBytes>>20)
 	}
 	if p.Replaced {
-		out.warn("Z606", "restart it when the others are in sync: zkd wait --for in-sync && systemctl restart zkd", "the server still runs from a program that has been replaced since")
+		out.warn("Z606", "run: zkd wait --for in-sync && systemctl restart zkd", "zkd has been installed anew, and the server still runs from the program before")
 	}
 	return out
 }
@@ -268,7 +276,7 @@ func limits(f *Facts) []Finding {
 func user(f *Facts) []Finding {
 	var out list
 	if f.Process.UID == 0 && f.Process.Command == "zkd" {
-		out.warn("Z603", "run it by zkd.service, which has a user of its own: chown -R zkd: the data first", "the server runs as root")
+		out.warn("Z603", fmt.Sprintf("stop it, run: chown -R zkd: %s, and start it by its unit, which has a user of its own: systemctl start zkd", f.Config.DataDir), "the server runs as root")
 	}
 	return out
 }
@@ -310,7 +318,7 @@ func unit(f *Facts) []Finding {
 		out.warn("Z604", "run: systemctl enable "+u.Name, "%s is %s: it will not start when the host does", u.Name, u.Enabled)
 	}
 	if u.Restarts > 0 && u.Active == "active" {
-		out.warn("Z604", fmt.Sprintf("run: journalctl -u %s -g 'zkd ends'", u.Name), "%s was started anew %s by systemd", u.Name, times(u.Restarts))
+		out.warn("Z604", fmt.Sprintf("run: journalctl -u %s -g 'zkd ends'", u.Name), "%s has ended by itself, and systemd has started it again %s", u.Name, times(u.Restarts))
 	}
 	if u.NeedsReload {
 		out.warn("Z604", "run: systemctl daemon-reload", "the file of %s has changed since systemd read it", u.Name)
@@ -319,7 +327,7 @@ func unit(f *Facts) []Finding {
 		out.warn("Z603", "take the drop-in away that says so: systemctl cat "+u.Name, "%s runs as root", u.Name)
 	}
 	if !u.CapabilityNet && u.User != "" && u.User != "root" && f.ConfigError == "" && f.Config.Firewall.Mode != "off" && !f.Config.OnLoopback() {
-		out.warn("Z104", `give it AmbientCapabilities=CAP_NET_ADMIN, or write mode = "off" into [firewall]`, "%s may not set firewall rules, and the configuration wants some", u.Name)
+		out.warn("Z104", fmt.Sprintf("run: systemctl edit %s, and write AmbientCapabilities=CAP_NET_ADMIN below [Service]; or write mode = \"off\" into [firewall]", u.Name), "%s may not set firewall rules, and the configuration wants some", u.Name)
 	}
 	if u.OtherZooKeeper != "" {
 		out.warn("Z601", "run: systemctl disable --now "+u.OtherZooKeeper, "%s is active beside %s", u.OtherZooKeeper, u.Name)

@@ -69,7 +69,7 @@ func configuration(f *Facts) []Finding {
 	}
 	for _, n := range f.Notices {
 		if n.Severity == config.Warning && n.Key != "servers" && !isID(n.Problem) {
-			out.warn("Z200", check, "the configuration: %s", n.Problem)
+			out.warn("Z200", check, "a setting that is seldom meant so: %s", n.Problem)
 		}
 	}
 	return out
@@ -124,13 +124,21 @@ func voters(f *Facts) []Finding {
 	return out
 }
 
+// configFlag names the configuration to a command, "" for the built-in one.
+func configFlag(f *Facts) string {
+	if f.ConfigFile == "" {
+		return ""
+	}
+	return "--config " + f.ConfigFile
+}
+
 // server is what the server says of itself, or that there is none.
 func server(f *Facts) []Finding {
 	var out list
 	s := f.Server
 	switch {
 	case !s.Answers:
-		fix := "start it: zkd run"
+		fix := strings.TrimSpace("start it: zkd run " + configFlag(f))
 		if f.Unit != nil && f.Unit.Loaded {
 			start := "start"
 			if f.Unit.Enabled == "disabled" {
@@ -140,7 +148,7 @@ func server(f *Facts) []Finding {
 		}
 		out.problem("Z605", fix, "no server answers on this host: %s", strings.TrimPrefix(strings.TrimPrefix(s.Reason, "not running: "), "cannot tell: "))
 	case !s.Serving && !slices.ContainsFunc(s.Problems, func(p Finding) bool { return p.Severity == Error }):
-		out.problem("Z107", "see zkd status", "the server does not serve: %s", strings.TrimPrefix(s.Reason, "not serving: "))
+		out.problem("Z107", "run: zkd status, which says who is missing and what to do there", "the server does not serve: %s", strings.TrimPrefix(s.Reason, "not serving: "))
 	}
 	return append(out, s.Problems...)
 }
@@ -174,8 +182,9 @@ func names(f *Facts) []Finding {
 		case loopback && away:
 			out.problem("Z302", "correct /etc/hosts or the resolver of this host", "the name %s of server %d leads to this host itself (%s)", n.Host, n.Server, n.Addresses[0])
 		case v4 && v6 && has4 != has6:
-			out.warn("Z302", "give all members addresses of the same family", "server %d (%s) has only %s, and others only the other family: they may not reach each other",
-				n.Server, n.Host, map[bool]string{true: "IPv4", false: "IPv6"}[has4])
+			families := map[bool]string{true: "IPv4", false: "IPv6"}
+			out.warn("Z302", "give all members addresses of the same family", "server %d (%s) has only %s, and other members have %s: they may not reach each other",
+				n.Server, n.Host, families[has4], families[!has4])
 		}
 	}
 	return out

@@ -19,7 +19,7 @@ func memberPorts(f *Facts) []Finding {
 		if p.Own || p.OK || p.Use == "client" { // which clients use, not this server
 			continue
 		}
-		out.warn("Z103", fixOfPort(p), "%s port %s of server %d: %s", p.Use, p.Address, p.Server, meaning(p.Class))
+		out.warn("Z103", fixOfPort(p), "%s port %s of server %d cannot be reached from here: %s", p.Use, p.Address, p.Server, meaning(p.Class))
 	}
 	return out
 }
@@ -37,13 +37,14 @@ func meaning(class string) string {
 }
 
 func fixOfPort(p Port) string {
+	host, _ := parted(p.Address)
 	switch p.Class {
 	case "refused":
-		return "start the server there: systemctl start zkd"
+		return fmt.Sprintf("start the server on %s: systemctl start zkd; journalctl -u zkd -n 50 says why it was not running", host)
 	case "name unknown":
-		return "correct the name, or the resolver of this host"
+		return fmt.Sprintf("correct the name, or the resolver of this host: getent ahosts %s", host)
 	default:
-		return "see whether that host is up; there, run: zkd firewall check"
+		return fmt.Sprintf("see whether %s is up: ping %[1]s; if it is, run there: zkd firewall check", host)
 	}
 }
 

@@ -92,6 +92,14 @@ func (g *gatherer) unseen(what, why string) {
 // asRoot is why a file of the server's is not looked at that who asks may not read.
 const asRoot = "permission denied; run this as root or as zkd"
 
+// why says why something is not looked at.
+func why(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return asRoot
+	}
+	return err.Error()
+}
+
 // config reads the configuration. That who asks may not read myid says nothing of the server, which may.
 func (g *gatherer) config() {
 	cfg, notices, err := g.o.Load()
@@ -180,11 +188,11 @@ func (g *gatherer) storage(ctx context.Context) {
 	}
 	speed, err := fsync(ctx, logDir)
 	if err != nil {
-		g.unseen("disk latency", err.Error())
+		g.unseen("disk latency", why(err))
 	}
 	snapshots, err := g.snapshots(filepath.Join(cfg.DataDir, "version-2"), filepath.Join(logDir, "version-2"))
 	if err != nil {
-		g.unseen("snapshots and log", err.Error())
+		g.unseen("snapshots and log", why(err))
 	}
 	_, restoring := os.Stat(filepath.Join(cfg.DataDir, replica.RestoreNote))
 	g.mu.Lock()

@@ -226,6 +226,8 @@ func TestMembersAreAskedAndWhatTheyDoNotSayIsNamed(t *testing.T) {
 	}
 	open := words(t, map[string]string{"srvr": "Zookeeper version: 3.9.4-f5e, built on x\n", "conf": "clientPort=1\nserverId=2\nserver.1=a\n"})
 	mute := words(t, map[string]string{"srvr": "Zookeeper version: 3.9.5-zkd-0.1.0, built on x\n", "conf": "conf is not executed because it is not in the whitelist.\n"})
+	const notServing = "This ZooKeeper instance is not currently serving requests\n"
+	looking := words(t, map[string]string{"srvr": notServing, "conf": notServing})
 	cfg := config.Default()
 	cfg.DataDir = t.TempDir()
 	cfg.Admin.Listen = []string{"127.0.0.1:" + adminPort}
@@ -233,11 +235,13 @@ func TestMembersAreAskedAndWhatTheyDoNotSayIsNamed(t *testing.T) {
 		cfg.Servers = append(cfg.Servers, config.Server{ID: zk.ServerID(i + 1), Addresses: []config.PeerAddress{{Host: host, PeerPort: 2888, ElectionPort: 1}}})
 	}
 	f := Gather(t.Context(), Options{
-		Load:    func() (config.Config, []config.Notice, error) { return cfg, nil, nil },
-		Others:  func(config.Config) map[zk.ServerID]string { return map[zk.ServerID]string{2: open, 3: mute, 4: closed} },
+		Load: func() (config.Config, []config.Notice, error) { return cfg, nil, nil },
+		Others: func(config.Config) map[zk.ServerID]string {
+			return map[zk.ServerID]string{2: open, 3: mute, 4: closed, 5: looking}
+		},
 		Members: true, Timeout: 5 * time.Second,
 	})
-	if len(f.Members) != 3 {
+	if len(f.Members) != 4 {
 		t.Fatalf("members: %+v", f.Members)
 	}
 	if m := f.Members[0]; !m.OK || m.Version != "3.9.4-f5e, built on x" || m.Conf["serverId"] != "2" || m.Servers[1] != "a" || !m.HasClock ||
@@ -249,6 +253,9 @@ func TestMembersAreAskedAndWhatTheyDoNotSayIsNamed(t *testing.T) {
 	}
 	if m := f.Members[2]; m.OK || m.Class != "refused" {
 		t.Errorf("one that is down: %+v", m)
+	}
+	if m := f.Members[3]; !m.OK || !m.NotServing || m.Version != "" {
+		t.Errorf("one without a quorum: %+v", m)
 	}
 	names := map[string]string{}
 	for _, n := range f.Names {
@@ -273,7 +280,8 @@ func TestMembersAreAskedAndWhatTheyDoNotSayIsNamed(t *testing.T) {
 	for _, u := range f.Unseen {
 		unseen[u.What] = u.Why
 	}
-	if !strings.Contains(unseen["configuration of the server at "+mute], "words.allow") || unseen["configuration and version of the server at "+closed] == "" {
+	if !strings.Contains(unseen["configuration of the server at "+mute], "words.allow") || unseen["configuration and version of the server at "+closed] == "" ||
+		!strings.Contains(unseen["configuration and version of the server at "+looking], "does not serve") {
 		t.Errorf("unseen: %v", unseen)
 	}
 }

@@ -84,8 +84,10 @@ func (g *gatherer) member(ctx context.Context, id zk.ServerID, addr string) {
 	switch {
 	case !m.OK:
 		g.unseen("configuration and version of the server at "+addr, "its client port does not answer ("+m.Class+")")
+	case m.NotServing:
+		g.unseen("configuration and version of the server at "+addr, "it does not serve, and says nothing else")
 	case m.Conf == nil:
-		g.unseen("configuration of the server at "+addr, "it may not answer conf: words.allow, 4lw.commands.whitelist")
+		g.unseen("configuration of the server at "+addr, "it may not answer conf: allow it there, by words.allow or 4lw.commands.whitelist")
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

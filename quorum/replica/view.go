@@ -112,6 +112,13 @@ func (v *View) WatchPersistent(path string, w Watcher, recursive bool) {
 	v.r.watches.AddPersistent(path, w, recursive)
 }
 
+// CountWatches returns how many watches w has; one that is on both tables counts twice.
+func (v *View) CountWatches(w Watcher) int {
+	v.r.watchMu.Lock()
+	defer v.r.watchMu.Unlock()
+	return v.r.watches.CountOf(w)
+}
+
 // HasWatch reports whether w has a watch of the type on path.
 func (v *View) HasWatch(path string, w Watcher, t zk.WatcherType) bool {
 	v.r.watchMu.Lock()

@@ -74,7 +74,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	}
 	c.room.L = &c.mu
 	c.record.reset()
-	c.in.init(nc, s.cfg.MaxFrameBytes)
+	c.in.init(nc, min(maxConnectBytes, s.cfg.MaxFrameBytes), "of a connect request")
 	c.out.init(nc)
 	ids := s.cfg.Auth.RemoteIDs(c.remote.Addr())
 	c.ids.Store(&ids)

@@ -33,6 +33,7 @@ func (c *conn) handshake() error {
 	if d.Err() != nil {
 		return fmt.Errorf("connect request of %d bytes: %w", len(frame), d.Err())
 	}
+	c.in.maxFrame, c.in.limit = c.s.cfg.MaxFrameBytes, "jute.maxbuffer"
 	c.s.stats.ConnectionRequests.Add(1)
 	c.mu.Lock()
 	c.record.received++
@@ -40,6 +41,10 @@ func (c *conn) handshake() error {
 	c.s.stats.PacketsReceived.Add(c.takeReceived())
 	return c.connect(&req)
 }
+
+// maxConnectBytes bounds the frame of a ConnectRequest, which is 45 bytes and a password: who has no session yet is given no
+// memory.
+const maxConnectBytes = 1 << 10
 
 // firstFrame reads until the first frame is whole. A four-letter word is answered here and ends the
 // connection.

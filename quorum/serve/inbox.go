@@ -26,6 +26,7 @@ type inbox struct {
 	nc       net.Conn
 	raw      syscall.RawConn // nil where nc has no file descriptor of its own
 	maxFrame int
+	limit    string // what maxFrame is, for errors
 
 	pooled     *[readBytes]byte // what buf views, or nil if buf is a larger one of its own
 	buf        []byte
@@ -37,8 +38,8 @@ type inbox struct {
 	err     error
 }
 
-func (in *inbox) init(nc net.Conn, maxFrame int) {
-	in.nc, in.maxFrame = nc, maxFrame
+func (in *inbox) init(nc net.Conn, maxFrame int, limit string) {
+	in.nc, in.maxFrame, in.limit = nc, maxFrame, limit
 	if sc, ok := nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			in.raw = raw
@@ -138,7 +139,7 @@ func (in *inbox) giveBack() {
 func (in *inbox) frameLength() (int, error) {
 	length := int32(binary.BigEndian.Uint32(in.buf[in.begin:]))
 	if length < 0 || int(length) > in.maxFrame {
-		return 0, fmt.Errorf("%w: %d bytes, at most %d are allowed (jute.maxbuffer)", errFrameLength, length, in.maxFrame)
+		return 0, fmt.Errorf("%w: %d bytes, at most %d are allowed (%s)", errFrameLength, length, in.maxFrame, in.limit)
 	}
 	return int(length), nil
 }

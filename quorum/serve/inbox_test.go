@@ -71,7 +71,7 @@ func TestInboxFindsFramesHoweverTheyAreCut(t *testing.T) {
 		client.Close()
 	}()
 	var in inbox
-	in.init(server, maxFrame)
+	in.init(server, maxFrame, "test")
 	for i := 0; i < len(bodies); {
 		if err := in.fill(); err != nil {
 			t.Fatalf("after %d frames: %v", i, err)
@@ -104,7 +104,7 @@ func TestInboxRefusesALengthOutOfRange(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server, client := pair(t)
 			var in inbox
-			in.init(server, 1024)
+			in.init(server, 1024, "test")
 			if _, err := client.Write(binary.BigEndian.AppendUint32(nil, length)); err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +122,7 @@ func TestInboxRefusesALengthOutOfRange(t *testing.T) {
 func TestInboxLooksAheadAtCompleteFrames(t *testing.T) {
 	server, client := pair(t)
 	var in inbox
-	in.init(server, 1024)
+	in.init(server, 1024, "test")
 	stream := append(frame([]byte{0, 0, 0, 1, 0, 0, 0, 4}), frame([]byte{0, 0, 0, 2, 0, 0, 0, 5, 9, 9})...)
 	stream = append(stream, frame([]byte{0, 0, 0, 3, 0, 0, 0, 6})[:9]...)
 	if _, err := client.Write(stream); err != nil {

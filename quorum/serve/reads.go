@@ -125,8 +125,10 @@ func (c *conn) answerPath(v *replica.View, op zk.Op, path string, watch bool, b 
 	switch {
 	case code == zk.OK && watch && (op == zk.OpGetChildren || op == zk.OpGetChildren2):
 		v.WatchChildren(path, c)
+		c.cutIfWatchingTooMuch(v)
 	case watch && (code == zk.OK || code == zk.ErrNoNode && op == zk.OpExists):
 		v.WatchData(path, c)
+		c.cutIfWatchingTooMuch(v)
 	}
 	if code != zk.OK {
 		return b, code
@@ -217,8 +219,12 @@ func (c *conn) whoAmI(b []byte) []byte {
 	return proto.AppendClientInfos(b, infos)
 }
 
-// maxIDs bounds the identities of one connection: every check of an ACL goes through them.
-const maxIDs = 100
+// maxIDs and maxIDBytes bound the identities of one connection: every check of an ACL goes through them, and they are
+// kept as long as it lasts.
+const (
+	maxIDs     = 100
+	maxIDBytes = 64 << 10
+)
 
 // authenticate adds identities to the connection at once: it stands outside the order of requests.
 // c.mu is held.
@@ -230,7 +236,7 @@ func (c *conn) authenticate(h proto.RequestHeader, body []byte) {
 	if d.Err() == nil {
 		var more []proto.ID
 		if more, code = c.s.cfg.Auth.Authenticate(r.Scheme, r.Auth); code == zk.OK {
-			if ids := mergeIDs(*c.ids.Load(), more); len(ids) <= maxIDs {
+			if ids := mergeIDs(*c.ids.Load(), more); len(ids) <= maxIDs && idBytes(ids) <= maxIDBytes {
 				c.ids.Store(&ids)
 			} else {
 				code = zk.ErrAuthFailed
@@ -245,6 +251,13 @@ func (c *conn) authenticate(h proto.RequestHeader, body []byte) {
 		c.s.stats.AuthFailed.Add(1)
 		c.ending = true
 	}
+}
+
+func idBytes(ids []proto.ID) (n int) {
+	for i := range ids {
+		n += len(ids[i].Scheme) + len(ids[i].ID)
+	}
+	return n
 }
 
 // mergeIDs returns a new list of have and what of more is not in it: lists handed to the replica

@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"go.uber.org/zap"
+
 	"zkd/quorum/jute"
 	"zkd/quorum/proto"
 	"zkd/quorum/replica"
@@ -87,6 +89,22 @@ func (c *conn) setWatches(v *replica.View, h proto.RequestHeader, d *jute.Decode
 	for _, path := range r.PersistentRecursive {
 		v.WatchPersistent(path, c, true)
 	}
+	c.cutIfWatchingTooMuch(v)
+}
+
+// maxWatches bounds the watches of one connection, at some 200 bytes each. A client that does not hear of an error would
+// rely on a watch that it has not, so the connection ends.
+const maxWatches = 1 << 20
+
+// cutIfWatchingTooMuch ends a connection with more watches than one may have. c.mu is held.
+func (c *conn) cutIfWatchingTooMuch(v *replica.View) {
+	if n := v.CountWatches(c); n > maxWatches && !c.ended {
+		if say, suppressed := c.s.complain.allow("watches"); say {
+			c.s.log.Warn("client cut off: it has too many watches", zap.String("client", c.remote.String()),
+				zap.Stringer("session", c.sessionID()), zap.Int("watches", n), zap.Int("suppressed", suppressed))
+		}
+		c.shut()
+	}
 }
 
 // watchOp serves addWatch, checkWatches and removeWatches.
@@ -97,6 +115,7 @@ func (c *conn) watchOp(v *replica.View, op zk.Op, r *proto.PathTypeRequest, b []
 			return b, zk.ErrMarshalling
 		}
 		v.WatchPersistent(r.Path, c, mode == zk.WatchPersistentRecursive)
+		c.cutIfWatchingTooMuch(v)
 		return jute.AppendInt(b, 0), zk.OK
 	}
 	t := zk.WatcherType(r.Type)

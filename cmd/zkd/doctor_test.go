@@ -92,7 +92,7 @@ func TestDoctorOfAnEnsemble(t *testing.T) {
 	})
 	r = examine(t, "--config", e.configs[0])
 	wantFinding(t, r, "Z108", "the next loss")
-	wantFinding(t, r, "Z103", "of server 2: ")
+	wantFinding(t, r, "Z103", "of server 2 cannot be reached from here: ")
 	wantFinding(t, examine(t, "--config", e.configs[1]), "Z605", "no server answers on this host")
 	e.stop(0)
 	e.stop(2)

@@ -70,10 +70,12 @@ func Start(cfg Config, progress func(text string)) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	serving := turnAway(listeners)
 	rc, err := s.replicaConfig(a, progress)
 	if err == nil {
 		s.replica, err = replica.Start(rc)
 	}
+	serving()
 	if err != nil {
 		if s.peers != nil {
 			s.peers.close()
@@ -128,30 +130,6 @@ func (s *Server) complete() error {
 	return nil
 }
 
-func (s *Server) listen() ([]net.Listener, error) {
-	listeners := append([]net.Listener(nil), s.cfg.Listeners...)
-	if len(listeners) > 0 {
-		return listeners, nil
-	}
-	// Keep-alive is off as in ZooKeeper: sessions find dead clients sooner.
-	lc := net.ListenConfig{KeepAlive: -1}
-	for _, addr := range s.cfg.ClientAddrs {
-		l, err := lc.Listen(context.Background(), "tcp", addr)
-		if err != nil {
-			closeAll(listeners)
-			return nil, fmt.Errorf("client port: %w", err)
-		}
-		listeners = append(listeners, l)
-	}
-	return listeners, nil
-}
-
-func closeAll(listeners []net.Listener) {
-	for _, l := range listeners {
-		l.Close()
-	}
-}
-
 // member reports whether the server is one of several.
 func (s *Server) member() bool { return len(s.cfg.Ensemble.Servers) > 1 }
 
@@ -188,7 +166,7 @@ func (s *Server) serveConfig(a *auth.Auth) serve.Config {
 	return serve.Config{
 		Replica: s.replica, Auth: a, Stats: &s.stats, Logger: s.log,
 		MinSessionTimeout: c.MinSessionTimeout, MaxSessionTimeout: c.MaxSessionTimeout,
-		MaxConnsPerIP: c.MaxConnsPerIP, MaxConns: c.MaxConns, MaxFrameBytes: c.MaxFrameBytes,
+		MaxConnsPerIP: c.MaxConnsPerIP, MaxConns: mostConns(c.MaxConns, maxFiles()), MaxFrameBytes: c.MaxFrameBytes,
 		MaxOutstanding: c.MaxOutstanding, HandshakeTimeout: c.HandshakeTimeout, HoldClients: holdClients,
 		Words: serve.Words{
 			Allowed: c.FourLetterWords, Version: s.Version(), Started: s.started,

@@ -33,7 +33,7 @@ type background struct {
 	left        []*activeFile // files to trim and close
 	next        vfs.File      // the prepared file, nil for none
 	nextSize    int64
-	paused      bool // the disk is full: no allocation before the next mark
+	paused      bool // there is no room: no allocation before the next mark
 	markPending bool // a mark is due within markInterval
 	syncs       int
 
@@ -163,7 +163,7 @@ func (b *background) work(l *Log) {
 		err = b.prepare(l, chunk)
 	}
 	var final *syncError
-	if full(err) && !errors.As(err, &final) {
+	if noRoom(err) && !errors.As(err, &final) {
 		// Sync itself will say so when it finds no room.
 		l.o.Logger.Warn("no room to allocate the transaction log ahead", zap.String("dir", l.dir), zap.Error(err))
 		b.mu.Lock()
@@ -174,15 +174,23 @@ func (b *background) work(l *Log) {
 	}
 }
 
-// full reports whether err says that the disk or a quota is full.
-func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+// noRoom reports whether err says that the disk or a quota is full, or that no more files may be open now: what
+// is done ahead can wait.
+func noRoom(err error) bool {
+	for _, reason := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EMFILE, syscall.ENFILE} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
+}
 
 // prepare makes the file that will be the next log file. The caller holds step.
 func (b *background) prepare(l *Log, chunk int64) error {
 	name := path.Join(l.dir, nextName)
 	f, err := newFile(l.fs, name, chunk, !l.o.NoSync)
 	if err != nil {
-		if full(err) {
+		if noRoom(err) {
 			err = errors.Join(err, l.fs.Remove(name)) // give back what it did take
 		}
 		return err

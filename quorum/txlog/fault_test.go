@@ -108,7 +108,7 @@ func (j *journey) check(t *testing.T, name string, m *vfs.Mem) {
 // tolerated says that an error may stay below Sync: it takes nothing from anybody, and is logged.
 func tolerated(op vfs.Op, err error) bool {
 	trimming := op.Kind == vfs.OpTruncate
-	noRoomAhead := errors.Is(err, syscall.ENOSPC) && (op.Kind == vfs.OpAllocate || strings.HasSuffix(op.Path, nextName))
+	noRoomAhead := (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EMFILE)) && (op.Kind == vfs.OpAllocate || strings.HasSuffix(op.Path, nextName))
 	return trimming || noRoomAhead
 }
 
@@ -123,6 +123,7 @@ func TestEveryFailedOperationSurfacesIsFinalAndLosesNothing(t *testing.T) {
 		"EIO once":     {vfs.FailNth, nil, syscall.EIO},
 		"EIO for ever": {vfs.FailFrom, changes, syscall.EIO},
 		"ENOSPC once":  {vfs.FailNth, changes, syscall.ENOSPC},
+		"EMFILE once":  {vfs.FailNth, func(op vfs.Op) bool { return op.Kind == vfs.OpCreate || op.Kind == vfs.OpOpen }, syscall.EMFILE},
 		"disk full":    {vfs.FailFrom, func(op vfs.Op) bool { return op.Kind == vfs.OpWrite || op.Kind == vfs.OpAllocate }, syscall.ENOSPC},
 	} {
 		for _, o := range []Options{small, {Inline: true}} {
@@ -167,7 +168,7 @@ func TestEveryFailedOperationSurfacesIsFinalAndLosesNothing(t *testing.T) {
 				}
 				j.check(t, at, m)
 			}
-			if n < 20 {
+			if n < 20 && c.err != syscall.EMFILE || n < 3 {
 				t.Errorf("%s: only %d operations", name, n)
 			}
 		}

@@ -309,9 +309,10 @@ func TestAnOutageSaysWhatToDo(t *testing.T) {
 			"Z103 server 2, no answer for 1m0s, since 2026-01-02 11:59:00 UTC\n       -> let 192.168.1.5 in on the election port of this host: zkd firewall check\n"},
 		"nobody is away": {func(s *quorum.Status) { s.Ensemble.Members[1].Election, s.Ensemble.Members[2].Election = up(), up() },
 			"All voters can be reached, and an election takes seconds: where it does not end, run zkd doctor on each host\n"},
-		"weights decide":       {func(s *quorum.Status) { s.Ensemble.NeededVoters = 1 }, "Of the missing servers, enough for a quorum must come back:\n"},
-		"it leads, or follows": {func(s *quorum.Status) { s.Ensemble.Leader = 2 }, ""},
-		"it serves":            {func(s *quorum.Status) { s.Serving = true }, ""},
+		"weights decide":                {func(s *quorum.Status) { s.Ensemble.NeededVoters = 1 }, "Of the missing servers, enough for a quorum must come back:\n"},
+		"a full disk is another matter": {func(s *quorum.Status) { s.ReadOnlyDisk = true }, ""},
+		"it leads, or follows":          {func(s *quorum.Status) { s.Ensemble.Leader = 2 }, ""},
+		"it serves":                     {func(s *quorum.Status) { s.Serving = true }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, a := alone()

@@ -11,10 +11,11 @@ import (
 )
 
 // outage tells somebody who was woken up by it since when a member has had no leader, how many of the missing servers
-// must come back, and what to do on which host. said are the problems that it holds. It is "" while there is a leader.
+// must come back, and what to do on which host. said are the problems that it holds. It is "" while there is a leader, and
+// for a server that a full disk keeps out of the ensemble: the others are not to blame.
 func (r *Report) outage() (text string, said []Problem) {
 	e := r.Ensemble
-	if r.Serving || e == nil || e.Leader != 0 {
+	if r.Serving || e == nil || e.Leader != 0 || r.Storage.Full {
 		return "", nil
 	}
 	// The server that leads the others, or the voters that are not here.

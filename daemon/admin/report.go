@@ -210,15 +210,16 @@ func (r *Report) Text() string {
 	return first + mode + r.Ensemble.sentences(r.NotServing) + outage + r.Ensemble.table() + r.Firewall.text() + r.troubles(said)
 }
 
-// troubles are the problems of network and ensemble that the lines before them do not hold, each with what to do below
-// it; said are problems that they hold. Those of the disk are told by the JSON document, by metrics and by the log.
+// troubles are the errors, and the warnings of network and firewall, that the lines before them do not hold, each with
+// what to do below it; said are problems that they hold. Other warnings are told by the JSON document, by metrics and by
+// the log.
 func (r *Report) troubles(said []Problem) string {
 	var b strings.Builder
 	for _, p := range r.Problems {
-		if slices.Contains(said, p) {
+		if slices.Contains(said, p) || p.Code == "Z106" || p.Code == "Z107" { // which are the lines before
 			continue
 		}
-		if strings.HasPrefix(p.Code, "Z3") || slices.Contains([]string{"Z101", "Z102", "Z103", "Z104", "Z109"}, p.Code) {
+		if p.Severity == "error" || strings.HasPrefix(p.Code, "Z3") || slices.Contains([]string{"Z101", "Z102", "Z103", "Z104", "Z109"}, p.Code) {
 			fmt.Fprintf(&b, "%s %s: %s\n  -> %s\n", p.Code, p.Severity, p.Text, p.Fix)
 		}
 	}

@@ -67,7 +67,10 @@ func (a *activeFile) low(chunk int64) bool {
 
 // allocate adds a chunk of zeros if less than half of one is left, and syncs it. It does nothing if
 // a write is just making the file longer.
-func (a *activeFile) allocate(chunk int64, sync bool) error {
+//
+// It opens the file anew: the kernel tells of a failed write-back once to each open file description,
+// and what this sync learns, the sync of records under way must learn as well.
+func (a *activeFile) allocate(fsys vfs.FS, dir string, chunk int64, sync bool) error {
 	a.mu.Lock()
 	from := a.allocated
 	if a.growing || from-a.written >= chunk/2 {
@@ -77,14 +80,7 @@ func (a *activeFile) allocate(chunk int64, sync bool) error {
 	a.allocating = true
 	a.mu.Unlock()
 
-	err := a.f.Allocate(from, chunk)
-	if err == nil && sync {
-		err = a.f.Sync()
-		if err != nil {
-			// The failed sync may have been the one chance of records written meanwhile.
-			err = &syncError{err}
-		}
-	}
+	err := allocateAt(fsys, logFile{first: a.first}.path(dir), from, chunk, sync)
 
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -95,6 +91,20 @@ func (a *activeFile) allocate(chunk int64, sync bool) error {
 	}
 	a.allocated = from + chunk
 	return nil
+}
+
+// allocateAt adds zeros to a file through a descriptor of its own.
+func allocateAt(fsys vfs.FS, name string, from, chunk int64, sync bool) error {
+	f, err := fsys.OpenReadWrite(name)
+	if err != nil {
+		return err
+	}
+	if err = f.Allocate(from, chunk); err == nil && sync {
+		if err = f.Sync(); err != nil {
+			err = &syncError{err} // what was written meanwhile may be lost: nobody may try it again
+		}
+	}
+	return errors.Join(err, f.Close())
 }
 
 // trim gives back what is allocated and not used.

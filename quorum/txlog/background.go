@@ -157,7 +157,7 @@ func (b *background) work(l *Log) {
 	}
 	var err error
 	if current != nil {
-		err = current.allocate(chunk, !l.o.NoSync)
+		err = current.allocate(l.fs, l.dir, chunk, !l.o.NoSync)
 	}
 	if err == nil && prepare {
 		err = b.prepare(l, chunk)

@@ -19,9 +19,10 @@ import (
 	"testing"
 	"time"
 
+	"zkd/daemon"
 	"zkd/daemon/config"
 	"zkd/daemon/doctor"
-	"zkd/firewall"
+	"zkd/firewall/keeper"
 	"zkd/quorum/zk"
 )
 
@@ -369,12 +370,17 @@ func TestWhoHasComeFromOtherHosts(t *testing.T) {
 	}
 	// Whom the rules are to keep out, of those.
 	g := &gatherer{f: doctor.Facts{Inbound: got}}
-	rules, err := firewall.Build(firewall.Policy{Table: firewall.DefaultTable, ClientPorts: []uint16{2181}, ElectionPorts: []uint16{3888},
-		Members: []netip.Prefix{netip.MustParsePrefix("192.0.2.2/32")}, Clients: []netip.Prefix{netip.MustParsePrefix("192.0.2.77/32")}})
+	cfg, _, err := config.Parse("zkd.toml", []byte("id = 1\nclient.listen = [\"192.0.2.1:2181\"]\nfirewall.clients = [\"192.0.2.77\"]\n"+
+		"[servers]\n1 = \"192.0.2.1\"\n2 = \"192.0.2.2\"\n3 = \"192.0.2.3\"\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.strangers(rules)
+	planner := keeper.Planner{Interfaces: func() ([]keeper.Interface, error) { return nil, nil }}
+	plan, err := planner.Plan(t.Context(), daemon.FirewallConfig(cfg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.strangers(plan.Ruleset)
 	for i, want := range []bool{false, true, false} {
 		if in := g.f.Inbound[i]; in.Stranger != want {
 			t.Errorf("%+v, want a stranger: %t", in, want)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"strconv"
 	"sync"
 
 	"go.uber.org/zap"
@@ -59,8 +61,12 @@ func FirewallConfig(c config.Config) keeper.Config {
 		for _, a := range s.Addresses {
 			m.Hosts = append(m.Hosts, a.Host)
 			if s.ID == c.ID {
-				f.PeerPorts = append(f.PeerPorts, uint16(a.PeerPort))
-				f.ElectionPorts = append(f.ElectionPorts, uint16(a.ElectionPort))
+				host := a.Host
+				if c.Ensemble.ListenOnAll {
+					host = ""
+				}
+				f.PeerListen = append(f.PeerListen, net.JoinHostPort(host, strconv.Itoa(a.PeerPort)))
+				f.ElectionListen = append(f.ElectionListen, net.JoinHostPort(host, strconv.Itoa(a.ElectionPort)))
 			}
 		}
 		f.Members = append(f.Members, m)
@@ -206,5 +212,49 @@ func (g *guard) stop(ctx context.Context) {
 	}
 	if err := g.rules.Stop(ctx); err != nil {
 		g.log.Warn("the firewall rules stay", zap.Error(err))
+	}
+}
+
+// adminPort is where the admin port is listened on, as far as the rules are concerned: the member works without it, and
+// who has the port in its place is another program, whose packets are not zkd's to judge.
+type adminPort struct {
+	bound  func() []string // addresses that are listened on; nil before it is opened
+	absent int             // looks in a row that found fewer than are configured
+	lacks  bool            // at takes the place of what is configured
+	at     []string
+}
+
+// adminAbsent looks in a row, a second apart, say that an address cannot be had; the first may come before it is opened.
+const adminAbsent = 2
+
+// look takes in what is listened on and reports whether the rules have to follow.
+func (a *adminPort) look(configured int) (changed bool) {
+	if a.bound == nil {
+		return false
+	}
+	at := a.bound()
+	if len(at) < configured {
+		a.absent++
+	} else {
+		a.absent = 0
+	}
+	before := *a
+	switch {
+	case a.absent == 0:
+		a.lacks, a.at = false, nil
+	case a.absent >= adminAbsent:
+		a.lacks, a.at = true, at
+	}
+	return a.lacks != before.lacks || !slices.Equal(a.at, before.at)
+}
+
+// followAdminPort leaves an address of the admin port out of the rules while it cannot be listened on. When it can,
+// the rules are there within a second of it.
+func (d *process) followAdminPort(ctx context.Context) {
+	if !d.admin.look(len(d.cfg.Admin.Listen)) {
+		return
+	}
+	if err := d.guard.follow(ctx, d.listening(d.cfg)); err != nil {
+		d.log.Error("the firewall does not follow the admin port", zap.Error(err))
 	}
 }

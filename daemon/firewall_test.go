@@ -42,7 +42,7 @@ func TestTheFirewallIsThatOfTheConfiguration(t *testing.T) {
 				{ID: 3, Addresses: []config.PeerAddress{{Host: "c", PeerPort: 2888, ElectionPort: 3888}}, Observer: true},
 			}
 		}, keeper.Config{
-			Mode: "auto", Refusal: "drop", ClientListen: []string{":2181"}, PeerPorts: []uint16{2889, 2890}, ElectionPorts: []uint16{3889, 3890},
+			Mode: "auto", Refusal: "drop", ClientListen: []string{":2181"}, PeerListen: []string{"b:2889", "[fd00::2]:2890"}, ElectionListen: []string{"b:3889", "[fd00::2]:3890"},
 			Members: []keeper.Member{{Name: "1", Hosts: []string{"a"}}, {Name: "2", Hosts: []string{"b", "fd00::2"}}, {Name: "3", Hosts: []string{"c"}, From: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}}},
 		}},
 		"the only one of its list stands alone": {func(c *config.Config) { c.Servers = []config.Server{member(1, "a")} }, keeper.Config{
@@ -293,16 +293,42 @@ func TestTheStatusLineTellsOfTheFirewall(t *testing.T) {
 
 func TestConfigurationsOfWhichNoRulesCanBeMadeAreNotSupported(t *testing.T) {
 	c := config.Default()
-	c.Client.Listen, c.Admin.Listen = []string{"192.0.2.1:2181"}, []string{"127.0.0.1:2181"}
+	c.Client.Listen, c.Admin.Listen = []string{"192.0.2.1:2181"}, []string{"192.0.2.2:2181"}
 	for mode, code := range map[string]int{"auto": ExitConfig, "required": ExitConfig, "off": ExitOK} {
 		c.Firewall.Mode = mode
 		if err := Supported(c); ExitCode(err) != code {
 			t.Errorf("%s: %v", mode, err)
 		}
 	}
-	c.Client.Listen = []string{"[::1]:2181"}
+	c.Client.Listen, c.Admin.Listen = []string{"[::1]:2181"}, []string{"127.0.0.1:2181"}
 	c.Firewall.Mode = "auto"
 	if err := Supported(c); err != nil {
 		t.Errorf("on loopback: %v", err)
+	}
+}
+
+// Another program has an address of the admin port, and gives it up.
+func TestTheRulesLeaveOutWhereTheAdminPortIsNot(t *testing.T) {
+	var bound []string
+	d := process{cfg: config.Default(), log: zap.NewNop(), admin: adminPort{bound: func() []string { return bound }}}
+	d.cfg.Client.Listen, d.cfg.Admin.Listen = []string{"192.0.2.1:2181"}, []string{"192.0.2.1:8080", "127.0.0.1:8080"}
+	f := &fakeFirewall{}
+	d.guard = guard{start: f.start, rules: f, log: zap.NewNop()}
+	for i, step := range []struct {
+		bound, judged string
+		calls         int
+	}{
+		{"", "192.0.2.1:8080 127.0.0.1:8080", 0}, // not opened yet
+		{"192.0.2.1:8080 127.0.0.1:8080", "192.0.2.1:8080 127.0.0.1:8080", 0},
+		{"127.0.0.1:8080", "192.0.2.1:8080 127.0.0.1:8080", 0},
+		{"127.0.0.1:8080", "127.0.0.1:8080", 1},
+		{"127.0.0.1:8080", "127.0.0.1:8080", 1},
+		{"192.0.2.1:8080 127.0.0.1:8080", "192.0.2.1:8080 127.0.0.1:8080", 2},
+	} {
+		bound = strings.Fields(step.bound)
+		d.followAdminPort(t.Context())
+		if got := strings.Join(FirewallConfig(d.listening(d.cfg)).AdminListen, " "); got != step.judged || len(f.calls) != step.calls {
+			t.Errorf("step %d: judged %s, want %s; calls %q", i, got, step.judged, f.calls)
+		}
 	}
 }

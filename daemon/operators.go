@@ -45,6 +45,7 @@ func (d *process) openForOperators(ctx context.Context, rooms *sync.WaitGroup, m
 			return err
 		}
 		rooms.Go(func() { port.Run(ctx) })
+		d.admin = adminPort{bound: port.Addrs}
 	}
 	if operators != nil {
 		rooms.Go(func() { operators.Run(ctx) })

@@ -75,6 +75,7 @@ type process struct {
 	counts metrics.Process
 	guard  guard
 	handed []string // addresses of the client port that systemd opened
+	admin  adminPort
 
 	problems problemLog
 	refused  time.Time // when the last reload was refused; zero if it was not
@@ -144,10 +145,13 @@ func (d *process) run(ctx context.Context) error {
 	return err
 }
 
-// listening returns c with the addresses that the client port really listens on.
+// listening returns c with the addresses that are really listened on.
 func (d *process) listening(c config.Config) config.Config {
 	if len(d.handed) > 0 {
 		c.Client.Listen = d.handed
+	}
+	if d.admin.lacks {
+		c.Admin.Listen = d.admin.at
 	}
 	return c
 }
@@ -257,6 +261,7 @@ func (d *process) serve(ctx context.Context, member Member) error {
 	for now := time.Now(); ; {
 		st := member.Status()
 		d.guard.look(st)
+		d.followAdminPort(ctx)
 		d.lookForProblems(member, st, now)
 		d.tell(ready, st, now)
 		select {

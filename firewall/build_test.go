@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -26,6 +27,22 @@ func prefixes(texts ...string) []netip.Prefix {
 	return list
 }
 
+// at are ports with addresses.
+func at(texts ...string) (list []netip.AddrPort) {
+	for _, s := range texts {
+		list = append(list, netip.MustParseAddrPort(s))
+	}
+	return list
+}
+
+// everywhere are ports at all addresses.
+func everywhere(ports ...uint16) (list []netip.AddrPort) {
+	for _, p := range ports {
+		list = append(list, netip.AddrPortFrom(netip.Addr{}, p))
+	}
+	return list
+}
+
 func build(t *testing.T, p Policy) Ruleset {
 	t.Helper()
 	rs, err := Build(p)
@@ -39,20 +56,23 @@ func build(t *testing.T, p Policy) Ruleset {
 func three() Policy {
 	return Policy{
 		Table:       "zkd",
-		ClientPorts: []uint16{2181}, PeerPorts: []uint16{2888}, ElectionPorts: []uint16{3888}, AdminPorts: []uint16{8080},
+		ClientPorts: everywhere(2181), PeerPorts: at("192.168.1.11:2888", "[fd00:1::11]:2888"),
+		ElectionPorts: at("192.168.1.11:3888", "[fd00:1::11]:3888"), AdminPorts: at("127.0.0.1:8080", "[::1]:8080"),
 		Members: prefixes("192.168.1.11", "192.168.1.12", "192.168.1.13", "fd00:1::11"),
 		Clients: prefixes("192.168.1.0/24", "fd00:1::/64"),
 	}
 }
 
 func TestRulesetsAsText(t *testing.T) {
-	standalone := Policy{ClientPorts: []uint16{2181}, AdminPorts: []uint16{8080}}
+	standalone := Policy{ClientPorts: at("127.0.0.1:2181", "[::1]:2181"), AdminPorts: at("127.0.0.1:8080", "[::1]:8080")}
 	everyone := three()
 	everyone.Clients = prefixes("0.0.0.0/0", "::/0", "10.0.0.0/8")
+	everyone.ClientPorts = at("0.0.0.0:2181", "192.168.1.11:2181", "127.0.0.1:2181")
+	everyone.AdminPorts = at("192.168.1.11:8080", "127.0.0.1:8080")
 	everyone.Refusal = Reject
 	instance := Policy{
 		Table:       "zkd_blue",
-		ClientPorts: []uint16{2182, 2281, 2182}, PeerPorts: []uint16{2889}, ElectionPorts: []uint16{2889, 3889}, AdminPorts: []uint16{8081},
+		ClientPorts: everywhere(2182, 2281, 2182), PeerPorts: at("10.0.0.1:2889"), ElectionPorts: at("10.0.0.1:2889", "[::]:3889", "10.0.0.1:3889"), AdminPorts: everywhere(8081),
 		Members: prefixes("10.0.0.1", "10.0.0.2", "10.0.0.3", "::ffff:10.0.0.4"),
 		Admins:  prefixes("10.9.0.0/16"),
 	}
@@ -91,8 +111,8 @@ func TestPoliciesThatAreRefused(t *testing.T) {
 		"a table that only begins like it": {Policy{Table: "zkdx"}, `table "zkdx"`},
 		"a table that is not one word":     {Policy{Table: "zkd_a; flush ruleset"}, "must be zkd or zkd_"},
 		"an instance without a name":       {Policy{Table: "zkd_"}, `table "zkd_"`},
-		"a port of two classes":            {Policy{ClientPorts: []uint16{8080}, AdminPorts: []uint16{8080}}, "port 8080 has two uses, client and admin"},
-		"a port that the system chooses":   {Policy{ClientPorts: []uint16{0}}, "client port 0"},
+		"a port of two classes":            {Policy{ClientPorts: everywhere(8080), AdminPorts: everywhere(8080)}, "port 8080 has two uses, client and admin"},
+		"a port that the system chooses":   {Policy{ClientPorts: everywhere(0)}, "client port 0"},
 		"no prefix":                        {Policy{Clients: []netip.Prefix{{}}}, "is no range of addresses"},
 		"more ranges than fit":             {Policy{Clients: many}, "1025 separate ipv4_addr ranges of clients"},
 		"an unknown refusal":               {Policy{Refusal: "ignore"}, `refusal "ignore"`},
@@ -113,6 +133,34 @@ func TestLoopbackIsAcceptedFirst(t *testing.T) {
 		if c := rs.Chains[0]; !c.Base || !first.Loopback || first.Verdict != Accept || first.From != "" || first.Port != 0 || first.PortSet != "" {
 			t.Errorf("the first rule of chain %s is %s", c.Name, first)
 		}
+	}
+}
+
+// Another program may have the same port at another address, and so may another zkd.
+func TestOnlyPacketsForTheServerAreJudged(t *testing.T) {
+	p := Policy{
+		ClientPorts: at("10.0.0.1:2181", "[fd00::1]:2181", "127.0.0.1:2181"), PeerPorts: at("0.0.0.0:2888"), ElectionPorts: at("[::]:3888", "10.0.0.1:3888"),
+		AdminPorts: at("127.0.0.1:8080", "127.9.0.1:8080", "[::1]:8080"),
+	}
+	rs := build(t, p)
+	for _, test := range []struct {
+		source, dest string
+		port         uint16
+		judged       bool
+	}{
+		{"192.0.2.1", "10.0.0.1", 2181, true}, {"192.0.2.1", "10.0.0.2", 2181, false},
+		{"2001:db8::1", "fd00::1", 2181, true}, {"2001:db8::1", "fd00::2", 2181, false},
+		{"192.0.2.1", "10.0.0.2", 2888, true}, {"2001:db8::1", "fd00::1", 2888, false},
+		{"192.0.2.1", "10.0.0.2", 3888, true}, {"2001:db8::1", "fd00::2", 3888, true},
+		{"192.0.2.1", "10.0.0.1", 8080, false}, {"192.0.2.1", "127.0.0.1", 8080, false}, {"2001:db8::1", "fd00::1", 8080, false},
+	} {
+		k := Packet{Source: netip.MustParseAddr(test.source), Dest: netip.MustParseAddr(test.dest), Port: test.port}
+		if through, by := rs.Judge(k); through == test.judged {
+			t.Errorf("%+v gets through: %v, by %q", k, through, by)
+		}
+	}
+	if got := p.Ports(); !slices.Equal(got, []uint16{2181, 2888, 3888, 8080}) {
+		t.Errorf("ports %v", got)
 	}
 }
 

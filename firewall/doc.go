@@ -10,7 +10,8 @@
 // firewall/foreign finds that table.
 //
 //	chain input    loopback: accept, always first, both families
-//	               a port of ours: chain judge; anything else: accept
+//	               a port of ours: chain listen; anything else: accept
+//	chain listen   for an address at which we listen: chain judge; for another: accept
 //	chain judge    ports with their allowed sources: accept
 //	               ports with any other source, by its class: count, chain refuse
 //	chain refuse   log, but not often; then drop, or answer with a reset

@@ -9,7 +9,10 @@ import (
 type Packet struct {
 	Loopback bool // over a loopback interface: from this host itself
 	Source   netip.Addr
-	Port     uint16 // destination; 0 if it is not TCP
+	// Dest is the address of this host that it is for; the zero one, of the family of Source, is each at which the
+	// server listens.
+	Dest netip.Addr
+	Port uint16 // destination; 0 if it is not TCP
 }
 
 // Judge returns whether rs lets p through, and the rule that decided, the zero Rule where none did and
@@ -58,6 +61,9 @@ func (rs Ruleset) matches(r Rule, p Packet) bool {
 		return false
 	}
 	if r.PortSet != "" && (p.Port == 0 || !slices.Contains(rs.set(r.PortSet).Ports, p.Port)) {
+		return false
+	}
+	if r.Family != "" && r.Family != familyOf(p.Source) || r.To.IsValid() && p.Dest.IsValid() && r.To != p.Dest {
 		return false
 	}
 	return r.From == "" || slices.ContainsFunc(rs.set(r.From).Ranges, func(x Range) bool { return x.Contains(p.Source) })

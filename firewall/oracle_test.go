@@ -17,14 +17,20 @@ func allowed(p Policy, k Packet) bool {
 			return x.Contains(k.Source)
 		})
 	}
+	meant := func(list []netip.AddrPort) bool {
+		return slices.ContainsFunc(list, func(l netip.AddrPort) bool {
+			everywhere := !l.Addr().IsValid() || l.Addr() == netip.IPv6Unspecified() || l.Addr() == netip.IPv4Unspecified() && k.Dest.Is4()
+			return l.Port() == k.Port && (everywhere || l.Addr() == k.Dest && !k.Dest.IsLoopback())
+		})
+	}
 	switch {
 	case k.Loopback:
 		return true
-	case slices.Contains(p.ClientPorts, k.Port):
+	case meant(p.ClientPorts):
 		return from(p.Clients)
-	case slices.Contains(p.PeerPorts, k.Port), slices.Contains(p.ElectionPorts, k.Port):
+	case meant(p.PeerPorts), meant(p.ElectionPorts):
 		return from(p.Members)
-	case slices.Contains(p.AdminPorts, k.Port):
+	case meant(p.AdminPorts):
 		return from(p.Admins)
 	}
 	return true
@@ -67,13 +73,26 @@ func (w world) prefixes() []netip.Prefix {
 	return list
 }
 
+// listen is a port at some of few addresses, or at all.
+func (w world) listen(port uint16) (list []netip.AddrPort) {
+	for range 1 + w.IntN(3) {
+		list = append(list, netip.AddrPortFrom(w.dest(), port))
+	}
+	return list
+}
+
+func (w world) dest() netip.Addr {
+	texts := []string{"10.1.0.1", "10.1.0.2", "fd00::1", "fd00::2", "127.0.0.1", "::1", "0.0.0.0", "::"}
+	return netip.MustParseAddr(texts[w.IntN(len(texts))])
+}
+
 func (w world) policy() Policy {
 	p := Policy{
-		ClientPorts: []uint16{2181}, PeerPorts: []uint16{2888}, ElectionPorts: []uint16{3888}, AdminPorts: []uint16{8080},
+		ClientPorts: w.listen(2181), PeerPorts: w.listen(2888), ElectionPorts: w.listen(3888), AdminPorts: w.listen(8080),
 		Members: w.prefixes(), Clients: w.prefixes(), Admins: w.prefixes(),
 	}
 	if w.IntN(2) == 0 {
-		p.ClientPorts = append(p.ClientPorts, 2281)
+		p.ClientPorts = append(p.ClientPorts, w.listen(2281)...)
 		p.ElectionPorts = p.PeerPorts
 	}
 	return p
@@ -81,7 +100,11 @@ func (w world) policy() Policy {
 
 func (w world) packet() Packet {
 	ports := []uint16{0, 22, 2181, 2281, 2888, 3888, 8080}
-	return Packet{Loopback: w.IntN(10) == 0, Source: w.addr(), Port: ports[w.IntN(len(ports))]}
+	k := Packet{Loopback: w.IntN(10) == 0, Source: w.addr(), Dest: w.dest(), Port: ports[w.IntN(len(ports))]}
+	for k.Dest.Is4() != k.Source.Is4() || k.Dest.IsUnspecified() {
+		k.Dest = w.dest()
+	}
+	return k
 }
 
 // The ruleset lets through exactly what a naive reading of the policy lets through, whatever overlaps.
@@ -119,7 +142,7 @@ func TestMergedRangesAreTheSameAddresses(t *testing.T) {
 			a := w.addr()
 			in := func(r Range) bool { return r.Contains(a) }
 			got := slices.ContainsFunc(v4, in) || slices.ContainsFunc(v6, in)
-			if want := allowed(Policy{ClientPorts: []uint16{1}, Clients: list}, Packet{Source: a, Port: 1}); got != want {
+			if want := allowed(Policy{ClientPorts: everywhere(1), Clients: list}, Packet{Source: a, Port: 1}); got != want {
 				t.Fatalf("seed %d: %v in %v, %v: %v, want %v", seed, a, v4, v6, got, want)
 			}
 		}

@@ -45,9 +45,11 @@ type Policy struct {
 	// Table is DefaultTable, or begins with it and "_": lower-case letters, digits and _, at most 31 bytes.
 	// A table of another name is never touched.
 	Table string
-	// ClientPorts are for Clients, PeerPorts and ElectionPorts for Members, AdminPorts for Admins.
-	// A port of two uses is an error, but for peer and election.
-	ClientPorts, PeerPorts, ElectionPorts, AdminPorts []uint16
+	// ClientPorts are for Clients, PeerPorts and ElectionPorts for Members, AdminPorts for Admins: the ports with the
+	// addresses at which the server listens, since another program may have the same port at another one. An address
+	// that is not valid, or ::, is all addresses of this host; 0.0.0.0 is all of IPv4. What listens on loopback needs
+	// no rule, see [Policy.ports]. A port of two uses is an error, but for peer and election.
+	ClientPorts, PeerPorts, ElectionPorts, AdminPorts []netip.AddrPort
 	// Sources; they may overlap, in any order. IPv4 addresses in IPv6 form are IPv4.
 	Members, Clients, Admins []netip.Prefix
 	// Refusal is Drop unless set.
@@ -62,6 +64,8 @@ const maxRanges = 1024
 type port struct {
 	number uint16
 	uses   []Use
+	// at are the addresses at which it is listened on. The zero address is all of them, and 0.0.0.0 all of IPv4.
+	at []netip.Addr
 }
 
 // name says what the port is for: "client", "peer", "peer and election".
@@ -86,31 +90,77 @@ func (p port) allowed() Class {
 }
 
 // ports returns the ports in the order of their rules: clients first, whose packets are the many.
+//
+// What listens on loopback is left out, so that a program with the same port at the other addresses is not judged.
+// Nothing comes in there from outside: the kernel drops what arrives for 127.0.0.0/8 and for ::1 by another interface
+// (RFC 1122 3.2.1.3, RFC 4291 2.5.3). For IPv4 net.ipv4.conf.*.route_localnet lifts that; who sets it opens all of the
+// host's loopback to its neighbours, and what sets it, such as kube-proxy, brings the rule that shuts it again.
 func (p Policy) ports() ([]port, error) {
 	var list []port
 	for _, group := range []struct {
-		use     Use
-		numbers []uint16
+		use    Use
+		listen []netip.AddrPort
 	}{{ClientPort, p.ClientPorts}, {PeerPort, p.PeerPorts}, {ElectionPort, p.ElectionPorts}, {AdminPort, p.AdminPorts}} {
-		numbers := slices.Clone(group.numbers)
-		slices.Sort(numbers)
-		for _, n := range slices.Compact(numbers) {
-			if n == 0 {
+		listen := slices.Clone(group.listen)
+		slices.SortFunc(listen, netip.AddrPort.Compare)
+		for _, l := range listen {
+			addr := l.Addr().Unmap().WithZone("")
+			if l.Port() == 0 {
 				return nil, fmt.Errorf("firewall: %s port 0: the system chooses it, so no rule can name it", group.use)
 			}
-			at := slices.IndexFunc(list, func(q port) bool { return q.number == n })
-			next := port{n, []Use{group.use}}
-			switch {
-			case at < 0:
-				list = append(list, next)
-			case list[at].allowed() == next.allowed():
-				list[at].uses = append(list[at].uses, group.use)
-			default:
-				return nil, fmt.Errorf("firewall: port %d has two uses, %s and %s: rules cannot tell them apart", n, list[at].name(), group.use)
+			if addr.IsLoopback() {
+				continue
 			}
+			if addr == netip.IPv6Unspecified() {
+				addr = netip.Addr{} // its socket takes IPv4 too
+			}
+			i := slices.IndexFunc(list, func(q port) bool { return q.number == l.Port() })
+			if i < 0 {
+				i = len(list)
+				list = append(list, port{number: l.Port(), uses: []Use{group.use}})
+			}
+			if next := (port{uses: []Use{group.use}}); list[i].allowed() != next.allowed() {
+				return nil, fmt.Errorf("firewall: port %d has two uses, %s and %s: rules cannot tell them apart", l.Port(), list[i].name(), group.use)
+			}
+			if !slices.Contains(list[i].uses, group.use) {
+				list[i].uses = append(list[i].uses, group.use)
+			}
+			list[i].at = append(list[i].at, addr)
 		}
 	}
+	for i, q := range list {
+		list[i].at = widest(q.at)
+	}
 	return list, nil
+}
+
+// widest sorts addresses and leaves out those that another of them stands for.
+func widest(at []netip.Addr) []netip.Addr {
+	at = slices.Clone(at)
+	slices.SortFunc(at, netip.Addr.Compare)
+	at = slices.Compact(at)
+	if slices.Contains(at, netip.Addr{}) {
+		return []netip.Addr{{}}
+	}
+	if !slices.Contains(at, netip.IPv4Unspecified()) {
+		return at
+	}
+	return slices.DeleteFunc(at, func(a netip.Addr) bool { return a.Is4() && a != netip.IPv4Unspecified() })
+}
+
+// Ports returns the numbers of all ports of the policy, also of those on loopback, once each and ascending.
+func (p Policy) Ports() []uint16 {
+	return Numbers(slices.Concat(p.ClientPorts, p.PeerPorts, p.ElectionPorts, p.AdminPorts))
+}
+
+// Numbers returns the numbers of ports, once each and ascending.
+func Numbers(list []netip.AddrPort) []uint16 {
+	var numbers []uint16
+	for _, l := range list {
+		numbers = append(numbers, l.Port())
+	}
+	slices.Sort(numbers)
+	return slices.Compact(numbers)
 }
 
 // IsOwnTable reports whether a table of family inet is one of zkd's, this server's or that of another

@@ -57,11 +57,12 @@ const (
 // Rule applies its verdict to the packets that all its conditions match.
 type Rule struct {
 	// Conditions. The zero value matches every packet.
-	Loopback bool   `json:",omitempty"` // it came in over a loopback interface
-	PortSet  string `json:",omitempty"` // TCP, to a port in this set
-	Port     uint16 `json:",omitempty"` // TCP, to this port
-	From     string `json:",omitempty"` // its source is in this set of addresses; set with Family
-	Family   Kind   `json:",omitempty"` // IPv4 or IPv6
+	Loopback bool       `json:",omitempty"` // it came in over a loopback interface
+	PortSet  string     `json:",omitempty"` // TCP, to a port in this set
+	Port     uint16     `json:",omitempty"` // TCP, to this port
+	Family   Kind       `json:",omitempty"` // it is of IPv4 or IPv6
+	To       netip.Addr `json:",omitzero"`  // it is for this address; set with Family
+	From     string     `json:",omitempty"` // its source is in this set of addresses; set with Family
 
 	// Log, unless "", is written to the kernel log before the packet, at most PerMinute times a minute
 	// after Burst times in a row.
@@ -81,6 +82,7 @@ type Rule struct {
 // Names of the chains and of the set of all ports.
 const (
 	inputChain  = "input"
+	listenChain = "listen"
 	judgeChain  = "judge"
 	refuseChain = "refuse"
 	portSet     = "ports"
@@ -136,12 +138,38 @@ func Build(p Policy) (Ruleset, error) {
 	rs.Chains = []Chain{
 		{Name: inputChain, Base: true, Rules: []Rule{
 			{Loopback: true, Count: true, Verdict: Accept, Comment: "loopback"},
-			{PortSet: portSet, Verdict: Jump, Target: judgeChain, Comment: "ports of zkd"},
+			{PortSet: portSet, Verdict: Jump, Target: listenChain, Comment: "ports of zkd"},
 		}},
+		{Name: listenChain, Rules: listenRules(ports)},
 		{Name: judgeChain, Rules: judgeRules(ports, classes)},
 		{Name: refuseChain, Rules: refuse},
 	}
 	return rs, nil
+}
+
+// listenRules send on what is for an address at which the server listens. The rest is for other programs with
+// the same ports, another zkd among them.
+func listenRules(ports []port) (rules []Rule) {
+	for _, port := range ports {
+		for _, addr := range port.at {
+			r := Rule{Port: port.number, Verdict: Jump, Target: judgeChain}
+			if addr.IsValid() {
+				r.Family = familyOf(addr)
+			}
+			if addr.IsValid() && !addr.IsUnspecified() {
+				r.To = addr
+			}
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}
+
+func familyOf(a netip.Addr) Kind {
+	if a.Is4() {
+		return IPv4
+	}
+	return IPv6
 }
 
 // judgeRules accepts first, for the sake of the packets that are many, then refuses by class. Every

@@ -71,12 +71,18 @@ func (r Rule) String() string {
 	if r.Port != 0 {
 		add("tcp dport %d", r.Port)
 	}
+	family, protocol := "ip", "ipv4"
+	if r.Family == IPv6 {
+		family, protocol = "ip6", "ipv6"
+	}
+	if r.To.IsValid() {
+		add("%s daddr %s", family, r.To)
+	}
 	if r.From != "" {
-		family := "ip"
-		if r.Family == IPv6 {
-			family = "ip6"
-		}
 		add("%s saddr @%s", family, r.From)
+	}
+	if r.Family != "" && r.From == "" && !r.To.IsValid() {
+		add("meta nfproto %s", protocol)
 	}
 	if r.PerMinute != 0 {
 		add("limit rate %d/minute burst %d packets", r.PerMinute, r.Burst)

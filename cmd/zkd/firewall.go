@@ -228,12 +228,10 @@ func printEphemeral(w io.Writer, p firewall.Policy) {
 	if !ok {
 		return
 	}
-	for _, ports := range [][]uint16{p.ClientPorts, p.PeerPorts, p.ElectionPorts, p.AdminPorts} {
-		for _, port := range ports {
-			if low <= port && port <= high {
-				fmt.Fprintf(w, "port %d is in the range %d-%d, from which the kernel takes ports for outgoing connections, whose answers zkd's rules would refuse\n"+
-					"  sysctl -w net.ipv4.ip_local_reserved_ports=%d\n", port, low, high, port)
-			}
+	for _, port := range p.Ports() {
+		if low <= port && port <= high {
+			fmt.Fprintf(w, "port %d is in the range %d-%d, from which the kernel takes ports for outgoing connections, whose answers zkd's rules would refuse\n"+
+				"  sysctl -w net.ipv4.ip_local_reserved_ports=%d\n", port, low, high, port)
 		}
 	}
 }

@@ -13,7 +13,7 @@ func TestFirewallRender(t *testing.T) {
 	if code != 0 || !strings.Contains(stderr, "zkd: member 3: no.such.host.invalid: ") {
 		t.Errorf("exit code %d, stderr %s", code, stderr)
 	}
-	for _, part := range []string{"delete table inet zkd\n", "elements = { 2181, 2888, 3888, 8080 }", "elements = { 198.51.100.1-198.51.100.2 }",
+	for _, part := range []string{"delete table inet zkd\n", "elements = { 2181, 2888, 3888 }", "elements = { 198.51.100.1-198.51.100.2 }",
 		"iiftype loopback counter accept"} {
 		if !strings.Contains(stdout, part) {
 			t.Errorf("no %q in\n%s", part, stdout)
@@ -22,7 +22,7 @@ func TestFirewallRender(t *testing.T) {
 }
 
 func TestFirewallCommandLines(t *testing.T) {
-	shared := write(t, "zkd.toml", "data_dir = \"/data\"\nclient.listen = [\"127.0.0.1:2181\"]\nadmin.listen = [\"[::1]:2181\"]\n")
+	shared := write(t, "zkd.toml", "data_dir = \"/data\"\nclient.listen = [\"192.0.2.1:2181\"]\nadmin.listen = [\"127.0.0.1:2182\", \"192.0.2.2:2181\"]\n")
 	for name, test := range map[string]struct {
 		args   []string
 		code   int

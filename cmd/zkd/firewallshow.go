@@ -57,8 +57,8 @@ func printRules(out io.Writer, plan keeper.Plan, state firewall.State) error {
 	fmt.Fprintln(w, "SOURCE\tMAY REACH\tMAY NOT")
 	for _, s := range showSources(plan) {
 		var may, not []string
-		for _, port := range showPorts(plan.Policy) {
-			if through, _ := state.Ruleset.Judge(firewall.Packet{Loopback: s.loopback, Source: s.addr, Port: port}); through {
+		for _, port := range plan.Policy.Ports() {
+			if reaches(plan.Policy, state.Ruleset, s, port) {
 				may = append(may, fmt.Sprint(port))
 			} else {
 				not = append(not, fmt.Sprint(port))
@@ -132,9 +132,23 @@ func parsePrefix(s string) (netip.Prefix, bool) {
 	return p, err == nil
 }
 
-// showPorts are all ports of the policy, once each.
-func showPorts(p firewall.Policy) []uint16 {
-	ports := slices.Concat(p.ClientPorts, p.PeerPorts, p.ElectionPorts, p.AdminPorts)
-	slices.Sort(ports)
-	return slices.Compact(ports)
+// reaches reports whether s gets to a port at one address at least: that the server listens there, and that the rules
+// let it through.
+func reaches(p firewall.Policy, rules firewall.Ruleset, s showSource, port uint16) bool {
+	listen := slices.Concat(p.ClientPorts, p.PeerPorts, p.ElectionPorts, p.AdminPorts)
+	return slices.ContainsFunc(listen, func(l netip.AddrPort) bool {
+		dest := l.Addr().Unmap()
+		switch {
+		case l.Port() != port:
+			return false
+		case s.loopback:
+			return true
+		case !dest.IsValid() || dest == netip.IPv6Unspecified() || dest == netip.IPv4Unspecified() && s.addr.Is4():
+			dest = netip.Addr{}
+		case dest.IsLoopback() || dest.Is4() != s.addr.Is4():
+			return false // no packet from another host gets there, with or without rules
+		}
+		through, _ := rules.Judge(firewall.Packet{Source: s.addr, Dest: dest, Port: port})
+		return through
+	})
 }

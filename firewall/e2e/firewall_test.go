@@ -96,7 +96,7 @@ func TestTheCommandsWorkOnTheKernel(t *testing.T) {
 		"member 3, 172.16.0.3 2888 3888 2181 8080",
 		"clients, 10.1.0.0/24 2181 2888 3888 8080",
 		"strangers, IPv6 - 2181 2888 3888 8080",
-		"stranger 8080 admin 0 0")
+		"stranger 3888 election 0 0")
 	h.expect(0, "show --nft", "iiftype loopback counter accept")
 	h.Nft("add element inet zkd members4 { 10.7.7.7 }")
 	h.expect(1, "diff", "- set members4: 10.7.7.7")

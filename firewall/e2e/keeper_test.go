@@ -31,7 +31,7 @@ func TestAKeeperOnARealKernel(t *testing.T) {
 	ns := netlab.New(t)
 	kernel := &nft.Netfilter{Namespace: ns.FD()}
 	cfg := keeper.Config{
-		Mode: keeper.Required, ClientListen: []string{"10.1.0.1:2181"}, PeerPorts: []uint16{2888}, ElectionPorts: []uint16{3888},
+		Mode: keeper.Required, ClientListen: []string{"10.1.0.1:2181"}, PeerListen: []string{"10.1.0.1:2888"}, ElectionListen: []string{"10.1.0.1:3888"},
 		Members: []keeper.Member{{Name: "1", Hosts: []string{"10.1.0.1"}}, {Name: "2", Hosts: []string{"10.1.0.2"}}},
 	}
 	deps := keeper.Deps{Kernel: kernel, Resolver: net.DefaultResolver, Interfaces: func() ([]keeper.Interface, error) {

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -30,9 +31,10 @@ type Config struct {
 	Refusal firewall.Refusal
 	// ClientListen and AdminListen are the "host:port" of the listeners. Port 0 cannot be named in a rule.
 	ClientListen, AdminListen []string
-	// PeerPorts and ElectionPorts are those on which this server listens; none for one that stands alone.
-	PeerPorts, ElectionPorts []uint16
-	Members                  []Member
+	// PeerListen and ElectionListen are so too, by the own name or address among the members, or without a host where
+	// the server listens on all addresses; none for one that stands alone.
+	PeerListen, ElectionListen []string
+	Members                    []Member
 	// Clients are the sources that may reach the client ports; nil: the subnets of the addresses that the
 	// server listens on.
 	Clients []netip.Prefix
@@ -65,9 +67,9 @@ const usualPort = 2181
 // TableFor returns the name of the table of a server that listens there for clients: zkd, or zkd_2182 where
 // the port is another one, since several servers on a host have different ports and each its own table.
 func TableFor(clientListen []string) string {
-	_, ports, err := listeners(clientListen)
-	if err != nil || len(ports) == 0 || slices.Contains(ports, usualPort) {
+	list, err := listeners(clientListen)
+	if err != nil || len(list) == 0 || slices.ContainsFunc(list, func(l listener) bool { return l.port == usualPort }) {
 		return firewall.DefaultTable
 	}
-	return fmt.Sprintf("%s_%d", firewall.DefaultTable, ports[0])
+	return fmt.Sprintf("%s_%d", firewall.DefaultTable, slices.MinFunc(list, func(a, b listener) int { return cmp.Compare(a.port, b.port) }).port)
 }

@@ -232,7 +232,7 @@ func (w *world) said(text string) int { return w.logs.FilterMessage(text).Len() 
 func config() Config {
 	return Config{
 		ClientListen: []string{"10.1.0.1:2181", "127.0.0.1:2181"}, AdminListen: []string{"127.0.0.1:8080", "[::1]:8080"},
-		PeerPorts: []uint16{2888}, ElectionPorts: []uint16{3888},
+		PeerListen: []string{"h1:2888"}, ElectionListen: []string{"h1:3888"},
 		Members: []Member{{Name: "1", Hosts: []string{"h1"}}, {Name: "2", Hosts: []string{"h2"}}, {Name: "3", Hosts: []string{"h3"}}},
 	}
 }

@@ -15,9 +15,8 @@ const maxClientFlows = 16
 func (p Plan) Flows() []foreign.Flow {
 	var flows []foreign.Flow
 	own := addresses(p.Interfaces)
-	serving := slices.Concat(p.Policy.ClientPorts, p.Policy.AdminPorts)
-	slices.Sort(serving)
-	serving = slices.Compact(serving)
+	clients := firewall.Numbers(p.Policy.ClientPorts)
+	serving := firewall.Numbers(slices.Concat(p.Policy.ClientPorts, p.Policy.AdminPorts))
 	for _, a := range own {
 		if len(serving) == 0 {
 			break
@@ -32,9 +31,7 @@ func (p Plan) Flows() []foreign.Flow {
 		host := netip.PrefixFrom(a.Addr(), a.Addr().BitLen())
 		flows = append(flows, foreign.Flow{Name: name, Loopback: true, Peer: host, Own: a.Addr(), Ports: serving})
 	}
-	quorum := slices.Concat(p.Policy.PeerPorts, p.Policy.ElectionPorts)
-	slices.Sort(quorum)
-	quorum = slices.Compact(quorum)
+	quorum := firewall.Numbers(slices.Concat(p.Policy.PeerPorts, p.Policy.ElectionPorts))
 	for _, m := range p.Members {
 		for _, s := range m.Addresses {
 			peer, err := netip.ParsePrefix(s)
@@ -54,14 +51,14 @@ func (p Plan) Flows() []foreign.Flow {
 		}
 	}
 	v4, v6, err := firewall.Merge(p.Policy.Clients)
-	if err != nil || len(p.Policy.ClientPorts) == 0 {
+	if err != nil || len(clients) == 0 {
 		return flows
 	}
 	for i, r := range slices.Concat(v4, v6) {
 		if i == maxClientFlows {
 			break
 		}
-		if f := p.flow("clients", r.Prefix(), p.Policy.ClientPorts); f.Own.IsValid() {
+		if f := p.flow("clients", r.Prefix(), clients); f.Own.IsValid() {
 			flows = append(flows, f)
 		}
 	}

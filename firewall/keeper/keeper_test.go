@@ -38,7 +38,7 @@ func TestTheRulesAreInForceAfterStartAndGoneAfterStop(t *testing.T) {
 			t.Errorf("status %+v", s)
 		}
 		for set, want := range map[string]string{
-			"ports": "2181 2888 3888 8080", "members4": "10.1.0.1-10.1.0.3", "members6": "fd00:1::2", "clients4": "10.1.0.0/24", "clients6": "",
+			"ports": "2181 2888 3888", "members4": "10.1.0.1-10.1.0.3", "members6": "fd00:1::2", "clients4": "10.1.0.0/24", "clients6": "",
 		} {
 			if got := elements(t, w.kernel, "zkd", set); got != want {
 				t.Errorf("%s: %s, want %s", set, got, want)
@@ -380,7 +380,7 @@ func TestAnUpdateFollowsTheConfiguration(t *testing.T) {
 		w.kernel.since()
 
 		bad := config()
-		bad.AdminListen = []string{"127.0.0.1:2181"}
+		bad.AdminListen = []string{"10.1.0.9:2181"}
 		var configError *ConfigError
 		if err := k.Update(t.Context(), bad); !errors.As(err, &configError) {
 			t.Errorf("a port of two uses: %v", err)
@@ -435,11 +435,11 @@ func TestRefusedPacketsAreCounted(t *testing.T) {
 		time.Sleep(pollEvery)
 		synctest.Wait()
 		for _, r := range k.Status().Refused {
-			if r.Port == 8080 && r.Source == firewall.Stranger && r.Packets != 14 {
+			if r.Port == 3888 && r.Source == firewall.Stranger && r.Packets != 14 {
 				t.Errorf("%+v, want 14 packets", r)
 			}
 		}
-		if n := len(k.Status().Refused); n != 9 {
+		if n := len(k.Status().Refused); n != 6 {
 			t.Errorf("%d counters", n)
 		}
 	})

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"time"
 
 	"zkd/firewall"
@@ -42,6 +40,8 @@ type Planner struct {
 	Interfaces func() ([]Interface, error)
 
 	known map[string][]netip.Addr
+	// bound are all addresses that names of listeners have ever had: what listens does not follow its name.
+	bound map[string][]netip.Addr
 }
 
 // lookupTimeout bounds the look-ups of one plan, which run side by side.
@@ -63,22 +63,18 @@ func (p *Planner) Plan(ctx context.Context, cfg Config) (Plan, error) {
 	}
 	plan := Plan{
 		Interfaces: interfaces, ClientsConfigured: cfg.Clients != nil,
-		Policy: firewall.Policy{
-			Table: cfg.Table, Refusal: cfg.Refusal, Clients: cfg.Clients, Admins: cfg.Admins,
-			PeerPorts: cfg.PeerPorts, ElectionPorts: cfg.ElectionPorts,
-		},
+		Policy: firewall.Policy{Table: cfg.Table, Refusal: cfg.Refusal, Clients: cfg.Clients, Admins: cfg.Admins},
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	clientHosts, clientPorts, err := listeners(cfg.ClientListen)
+	ports, err := cfg.listeners()
 	if err != nil {
 		return Plan{}, &ConfigError{err}
 	}
-	if _, plan.Policy.AdminPorts, err = listeners(cfg.AdminListen); err != nil {
-		return Plan{}, &ConfigError{err}
+	var names []string
+	for _, l := range slices.Concat(ports.client, ports.admin, ports.peer, ports.election) {
+		names = append(names, l.host)
 	}
-	plan.Policy.ClientPorts = clientPorts
-	names := slices.Clone(clientHosts)
 	for _, m := range cfg.Members {
 		names = append(names, m.Hosts...)
 	}
@@ -89,13 +85,15 @@ func (p *Planner) Plan(ctx context.Context, cfg Config) (Plan, error) {
 			plan.Unresolved = append(plan.Unresolved, n)
 		}
 	}
+	plan.Policy.ClientPorts, plan.Policy.AdminPorts = p.at(ports.client, false), p.at(ports.admin, false)
+	plan.Policy.PeerPorts, plan.Policy.ElectionPorts = p.at(ports.peer, true), p.at(ports.election, true)
 	if cfg.Clients == nil {
 		var listen []netip.Addr
-		for _, h := range clientHosts {
-			if h == "" {
+		for _, l := range ports.client {
+			if l.host == "" {
 				listen = append(listen, netip.Addr{})
 			}
-			listen = append(listen, p.known[h]...)
+			listen = append(listen, p.known[l.host]...)
 		}
 		plan.Policy.Clients = firewall.Connected(listen, addresses(interfaces))
 		plan.NoClients = len(plan.Policy.Clients) == 0 && slices.ContainsFunc(listen, func(a netip.Addr) bool { return !a.IsLoopback() })
@@ -133,25 +131,6 @@ func text(p netip.Prefix) string {
 		return p.Addr().String()
 	}
 	return p.String()
-}
-
-// listeners splits "host:port" texts. Port 0 is left out.
-func listeners(list []string) (hosts []string, ports []uint16, err error) {
-	for _, s := range list {
-		host, portText, err := net.SplitHostPort(s)
-		if err != nil {
-			return nil, nil, fmt.Errorf("firewall: listen address %q: %w", s, err)
-		}
-		port, err := strconv.ParseUint(portText, 10, 16)
-		if err != nil {
-			return nil, nil, fmt.Errorf("firewall: listen address %q: the port must be a number from 0 to 65535", s)
-		}
-		if port != 0 {
-			hosts, ports = append(hosts, host), append(ports, uint16(port))
-		}
-	}
-	slices.Sort(ports)
-	return hosts, slices.Compact(ports), nil
 }
 
 // lookUp finds the addresses of names, side by side, and keeps them. It returns the errors by name.

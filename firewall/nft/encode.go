@@ -69,15 +69,23 @@ func encode(r firewall.Rule, sets map[string]*nftables.Set) ([]expr.Any, error) 
 			return nil, err
 		}
 	}
-	if r.From != "" {
-		family, offset, length := byte(unix.NFPROTO_IPV4), uint32(source4Offset), uint32(address4Length)
+	if r.Family != "" {
+		family, source, dest, length := byte(unix.NFPROTO_IPV4), uint32(source4Offset), uint32(dest4Offset), uint32(address4Length)
 		if r.Family == firewall.IPv6 {
-			family, offset, length = unix.NFPROTO_IPV6, source6Offset, address6Length
+			family, source, dest, length = unix.NFPROTO_IPV6, source6Offset, dest6Offset, address6Length
+		}
+		address := func(offset uint32) expr.Any {
+			return &expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: length}
 		}
 		add(load(expr.MetaKeyNFPROTO), equal([]byte{family}))
-		add(&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: length})
-		if err := lookup(r.From); err != nil {
-			return nil, err
+		if r.To.IsValid() {
+			add(address(dest), equal(r.To.AsSlice()))
+		}
+		if r.From != "" {
+			add(address(source))
+			if err := lookup(r.From); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if r.PerMinute != 0 {

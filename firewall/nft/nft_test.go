@@ -28,10 +28,25 @@ func prefixes(texts ...string) []netip.Prefix {
 	return list
 }
 
+// everywhere are ports at all addresses, and at those at some.
+func everywhere(ports ...uint16) (list []netip.AddrPort) {
+	for _, p := range ports {
+		list = append(list, netip.AddrPortFrom(netip.Addr{}, p))
+	}
+	return list
+}
+
+func at(texts ...string) (list []netip.AddrPort) {
+	for _, s := range texts {
+		list = append(list, netip.MustParseAddrPort(s))
+	}
+	return list
+}
+
 // policy of the host that the tests protect, see [protected].
 func policy() firewall.Policy {
 	return firewall.Policy{
-		ClientPorts: []uint16{2181}, PeerPorts: []uint16{2888}, ElectionPorts: []uint16{3888}, AdminPorts: []uint16{8080},
+		ClientPorts: everywhere(2181), PeerPorts: everywhere(2888), ElectionPorts: everywhere(3888), AdminPorts: everywhere(8080),
 		Members: prefixes("10.1.0.1", "10.1.0.2", "fd00:1::1", "fd00:1::2"),
 		Clients: prefixes("10.1.0.0/24", "fd00:1::/64"),
 	}
@@ -84,6 +99,7 @@ func TestAppliedRulesAreReadBack(t *testing.T) {
 	tops := policy()
 	tops.Clients = prefixes("240.0.0.0/4", "10.0.1.0/24", "10.0.2.0/24", "0.0.0.0/8", "ff00::/8", "::1/128")
 	tops.Admins = prefixes("10.9.0.0/16")
+	tops.ClientPorts, tops.PeerPorts, tops.AdminPorts = at("10.1.0.1:2181", "[fd00:1::1]:2181"), at("0.0.0.0:2888", "[fd00:1::1]:2888"), at("[::]:8080")
 	for name, p := range map[string]firewall.Policy{"usual": policy(), "everything": everything, "ends of the families": tops, "nothing": {}} {
 		rs := build(t, p)
 		apply(t, n, rs)
@@ -107,6 +123,7 @@ func TestAppliedRulesAreReadBack(t *testing.T) {
 func TestTextAndNetlinkMakeTheSameTable(t *testing.T) {
 	reject := policy()
 	reject.Refusal, reject.Admins = firewall.Reject, prefixes("10.9.0.0/16")
+	reject.ClientPorts, reject.PeerPorts, reject.AdminPorts = at("10.1.0.1:2181", "[fd00:1::1]:2181"), at("0.0.0.0:2888"), at("[::1]:8080")
 	for name, p := range map[string]firewall.Policy{"drop": policy(), "reject": reject} {
 		t.Run(name, func(t *testing.T) {
 			rs := build(t, p)
@@ -166,6 +183,10 @@ func TestReadSeesWhatSomebodyChanged(t *testing.T) {
 		"insert rule inet zkd judge tcp dport != 2181 accept",
 		"insert rule inet zkd judge tcp sport 2181 accept",
 		"insert rule inet zkd judge ip daddr @clients4 accept",
+		"insert rule inet zkd listen ip daddr 10.1.0.1 tcp dport 2181 accept",
+		"insert rule inet zkd listen ip daddr != 10.1.0.1 tcp dport 2181 jump judge",
+		"insert rule inet zkd listen ip daddr 10.1.0.0/24 tcp dport 2181 jump judge",
+		"flush chain inet zkd listen",
 		"insert rule inet zkd judge ip saddr != @clients4 accept",
 		"insert rule inet zkd judge tcp dport 2181 ct state new accept",
 		"insert rule inet zkd judge limit rate over 5/minute drop",

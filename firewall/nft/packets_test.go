@@ -133,7 +133,7 @@ func TestARemovedMemberLosesItsConnection(t *testing.T) {
 	h := newHosts(t)
 	n := &Netfilter{Namespace: h.zkd.FD()}
 	p := policy()
-	p.ClientPorts = append(p.ClientPorts, 2281) // the echo
+	p.ClientPorts = append(p.ClientPorts, everywhere(2281)...) // the echo
 	rs := build(t, p)
 	apply(t, n, rs)
 	conn := h.echo(t, "10.1.0.3", "10.1.0.1:2281")
@@ -147,5 +147,30 @@ func TestARemovedMemberLosesItsConnection(t *testing.T) {
 	}
 	if err := conn.ask("b", patience); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("after the removal: %v", err)
+	}
+}
+
+// Another program has the same ports at another address of the host: it is none of ours.
+func TestPacketsForAnotherAddressAreNotJudged(t *testing.T) {
+	h := newHosts(t)
+	h.zkd.Addr("lan0", "10.1.0.99/24", "fd00:1::99/64")
+	h.zkd.Run("ip", "link", "set", "lan0", "address", "02:00:00:00:00:01")
+	for _, a := range []string{"10.1.0.99", "fd00:1::99"} {
+		h.lan.Run("ip", "neighbour", "replace", a, "lladdr", "02:00:00:00:00:01", "dev", "zkd0", "nud", "permanent")
+	}
+	p := policy()
+	p.ClientPorts, p.PeerPorts = at("10.1.0.1:2181", "[fd00:1::1]:2181"), at("10.1.0.1:2888")
+	p.ElectionPorts, p.AdminPorts = at("0.0.0.0:3888"), at("127.0.0.1:8080", "[::1]:8080")
+	apply(t, &Netfilter{Namespace: h.zkd.FD()}, build(t, p))
+	for address, want := range map[string]string{
+		"10.1.0.1:2181": shut, "10.1.0.99:2181": open, "10.1.0.1:2888": shut, "10.1.0.99:2888": open, "10.1.0.1:3888": shut, "10.1.0.99:3888": shut,
+		"10.1.0.1:8080": open, "10.1.0.99:8080": open,
+	} {
+		h.expect(t, "192.0.2.9", address, want)
+	}
+	for address, want := range map[string]string{
+		"[fd00:1::1]:2181": shut, "[fd00:1::99]:2181": open, "[fd00:1::1]:2888": open, "[fd00:1::1]:3888": open, "[fd00:1::1]:8080": open,
+	} {
+		h.expect(t, "2001:db8::9", address, want)
 	}
 }

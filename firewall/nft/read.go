@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -122,6 +123,8 @@ const (
 	protocol
 	source4
 	source6
+	dest4
+	dest6
 	destPort
 )
 
@@ -161,6 +164,10 @@ func (d *decoder) take(e any) bool {
 			d.register = source4
 		case e.Base == expr.PayloadBaseNetworkHeader && e.Offset == source6Offset && e.Len == address6Length:
 			d.register = source6
+		case e.Base == expr.PayloadBaseNetworkHeader && e.Offset == dest4Offset && e.Len == address4Length:
+			d.register = dest4
+		case e.Base == expr.PayloadBaseNetworkHeader && e.Offset == dest6Offset && e.Len == address6Length:
+			d.register = dest6
 		}
 		return d.register != nothing
 	case *expr.Cmp:
@@ -200,8 +207,9 @@ func (d *decoder) compare(data []byte) bool {
 		ok := d.family == 0 && len(data) == 1
 		if ok {
 			d.family = data[0]
+			r.Family = map[byte]firewall.Kind{unix.NFPROTO_IPV4: firewall.IPv4, unix.NFPROTO_IPV6: firewall.IPv6}[d.family]
 		}
-		return ok
+		return ok && r.Family != ""
 	case protocol:
 		d.tcp = true
 		return bytes.Equal(data, []byte{unix.IPPROTO_TCP})
@@ -209,6 +217,13 @@ func (d *decoder) compare(data []byte) bool {
 		ok := d.tcp && r.Port == 0 && len(data) == portLength
 		if ok {
 			r.Port, d.usedTCP = binary.BigEndian.Uint16(data), true
+		}
+		return ok
+	case dest4, dest6:
+		to, ok := netip.AddrFromSlice(data)
+		ok = ok && to.Is4() == (d.register == dest4) && d.fits(to.Is4()) && !r.To.IsValid()
+		if ok {
+			r.To = to
 		}
 		return ok
 	}
@@ -222,21 +237,23 @@ func (d *decoder) lookup(set string) bool {
 		r.PortSet, d.usedTCP = set, true
 		return true
 	case d.register == source4 && d.family == unix.NFPROTO_IPV4 && r.From == "":
-		r.From, r.Family = set, firewall.IPv4
+		r.From = set
 		return true
 	case d.register == source6 && d.family == unix.NFPROTO_IPV6 && r.From == "":
-		r.From, r.Family = set, firewall.IPv6
+		r.From = set
 		return true
 	}
 	return false
 }
 
-// finish marks conditions that nothing needed: alone they are conditions of somebody else.
+// fits reports whether the rule has asked for the family of an address before it.
+func (d *decoder) fits(ipv4 bool) bool {
+	return d.family == unix.NFPROTO_IPV4 && ipv4 || d.family == unix.NFPROTO_IPV6 && !ipv4
+}
+
+// finish marks a condition that nothing needed: alone it is one of somebody else.
 func (d *decoder) finish() {
 	if d.tcp && !d.usedTCP {
 		d.other(opaque("l4proto"))
-	}
-	if d.family != 0 && d.rule.From == "" {
-		d.other(opaque("nfproto"))
 	}
 }

@@ -1,0 +1,59 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"zkd/firewall/netlab"
+)
+
+// lan is a host with three addresses, and everybody else: a neighbour and a routed stranger.
+func lan(t *testing.T) (here, there *netlab.Namespace) {
+	t.Helper()
+	here, there = netlab.New(t), netlab.New(t)
+	here.Link("lan0", there, "lan0")
+	here.Addr("lan0", "10.1.0.1/24", "10.1.0.9/24", "10.1.0.10/24")
+	there.Addr("lan0", "10.1.0.77/24", "10.2.0.1/24")
+	here.Run("ip", "route", "add", "10.2.0.0/24", "dev", "lan0")
+	return here, there
+}
+
+// reaches compares who gets where. What is open may take a while, until the server listens.
+func reaches(t *testing.T, from *netlab.Namespace, source, address string, open bool) {
+	t.Helper()
+	if open {
+		eventually(t, "from "+source+" to "+address, func() bool { return from.Dial(source, address, time.Second) == nil })
+	} else if from.Dial(source, address, 700*time.Millisecond) == nil {
+		t.Errorf("from %s to %s: open", source, address)
+	}
+}
+
+func zooCfg(t *testing.T, address string, more string) string {
+	t.Helper()
+	dir := t.TempDir()
+	config := filepath.Join(dir, "zoo.cfg")
+	text := fmt.Sprintf("tickTime=2000\ndataDir=%s\nclientPort=2181\nclientPortAddress=%s\n%s", filepath.Join(dir, "data"), address, more)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+// Other programs of the host have the same ports at other addresses, and the port that the admin port does not get.
+func TestOtherProgramsKeepTheirPorts(t *testing.T) {
+	here, there := lan(t)
+	here.Listen("0.0.0.0:8080")
+	here.Listen("10.1.0.9:2181")
+	z := run(t, here, filepath.Join(bin, "zkd"), zooCfg(t, "10.1.0.1", ""))
+	z.logged("firewall rules in force")
+	z.logged(`"msg":"ready"`)
+	reaches(t, there, "10.1.0.77", "10.1.0.1:2181", true)
+	reaches(t, there, "10.2.0.1", "10.1.0.1:2181", false)
+	reaches(t, there, "10.2.0.1", "10.1.0.1:8080", true)
+	reaches(t, there, "10.2.0.1", "10.1.0.9:2181", true)
+	z.end(syscall.SIGTERM)
+}

@@ -123,6 +123,8 @@ func zkdCounters() []metric {
 			func(s *stats.Server) *stats.Counter { return &s.LogBytes }),
 		counter("zkd_log_rolls_total", "Log files begun.",
 			func(s *stats.Server) *stats.Counter { return &s.LogRolls }),
+		counter("zkd_log_read_errors_total", "Times that this leader could not read its own log for another server, and sent everything instead.",
+			func(s *stats.Server) *stats.Counter { return &s.LogReadErrors }),
 		counter("zkd_snapshots_total", "Snapshots written.",
 			func(s *stats.Server) *stats.Counter { return &s.Snapshots }),
 		counter("zkd_purged_files_total", "Logs and snapshots purged.",

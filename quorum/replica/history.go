@@ -1,15 +1,20 @@
 package replica
 
 import (
+	"errors"
 	"slices"
+	"syscall"
 
+	"go.uber.org/zap"
+
+	"zkd/quorum/txlog"
 	"zkd/quorum/zab"
 	"zkd/quorum/zk"
 )
 
 // history knows what the log can prove: which records there are above its floor. Above the floor the
 // log has no gap (R13): it is the end of the snapshot from which this process started, or of one that took
-// the place of the log since. It is a [zab.History].
+// the place of the log since; or what the log was found not to give any more. It is a [zab.History].
 type history struct {
 	r     *Replica
 	floor zk.Zxid
@@ -73,6 +78,35 @@ func (h *history) between(low, high zk.Zxid) (runs []run) {
 		}
 	}
 	return runs
+}
+
+// passOver raises the floor above a record that the log does not give, and above what shares its file: a reader
+// goes through that from the beginning. So a learner that needs any of it is sent the state, and not, each time
+// it comes back, the same part of the log as far as it goes.
+func (r *Replica) passOver(bad *unreadable) {
+	for _, passing := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
+		if errors.Is(bad.err, passing) {
+			return
+		}
+	}
+	files, _ := r.txlog.Files() // with an error there are none: then all of the log is passed over
+	next := slices.IndexFunc(files, func(f txlog.FileInfo) bool { return f.First > bad.zxid })
+	if next == 0 { // purged meanwhile
+		r.history.trim(files[0].First)
+		return
+	}
+	if next > 0 {
+		r.history.trim(files[next].First)
+	} else { // what is logged from now on goes to another file
+		if r.roll(); r.err != nil {
+			return
+		}
+		r.history.trim(r.txlog.Last() + 1)
+	}
+	r.stats.LogReadErrors.Add(1)
+	r.log.Error("own log is damaged: learners that need that part of it are sent a snapshot instead, and one is written, so that this server can start again",
+		zap.Stringer("zxid", bad.zxid), zap.Stringer("floor", r.history.floor), zap.Error(bad.err))
+	r.snapAt, r.rolledBytes = snapTrigger{}, r.stats.SnapshotBytes.Load() // due at once
 }
 
 // Last implements zab.History: the log ends there, or the snapshot that reaches further.

@@ -103,6 +103,14 @@ func (r *Replica) streamTxns(a zab.StreamTxns) {
 	if l == nil {
 		return
 	}
+	if a.After < r.history.floor { // it was raised since the sync began: what is missing would not be missed
+		r.log.Warn("learner is let go: the log that it needs has gone meanwhile", zap.Int64("peer", int64(l.server)),
+			zap.Stringer("after", a.After), zap.Stringer("floor", r.history.floor))
+		l.end(r)
+		delete(r.links, a.Link)
+		r.step(zab.LinkDown{Link: a.Link})
+		return
+	}
 	r.log.Info("sending the log to a learner", zap.Int64("peer", int64(l.server)), zap.Stringer("after", a.After), zap.Stringer("upto", a.Upto))
 	r.stats.DiffsSent.Add(1)
 	l.streaming = true
@@ -111,15 +119,26 @@ func (r *Replica) streamTxns(a zab.StreamTxns) {
 	r.flushLater(l)
 }
 
+// unreadable says that the own log does not give a record that the history counts on. The link that wanted it
+// has no part in that.
+type unreadable struct {
+	zxid zk.Zxid
+	err  error
+}
+
+func (e *unreadable) Error() string { return fmt.Sprintf("replica: own log at %v: %v", e.zxid, e.err) }
+func (e *unreadable) Unwrap() error { return e.err }
+
 // writeTxns writes a PROPOSAL and a COMMIT for each record of runs. A purge may have removed some since they
 // were looked up, and a txn behind a gap could be the first of its epoch: so each must be the one that was.
+// An error of reading is an [*unreadable]; any other is of w.
 func (r *Replica) writeTxns(w io.Writer, runs []run) error {
 	if len(runs) == 0 {
 		return nil
 	}
 	reader, err := r.txlog.Read(runs[0].first)
 	if err != nil {
-		return err
+		return &unreadable{runs[0].first, err}
 	}
 	defer reader.Close()
 	var buf []byte
@@ -130,7 +149,7 @@ func (r *Replica) writeTxns(w io.Writer, runs []run) error {
 				err = fmt.Errorf("it goes on with %v", z)
 			}
 			if err != nil {
-				return fmt.Errorf("replica: log before %v: %w", want, err)
+				return &unreadable{want, err}
 			}
 			proposal := proto.QuorumPacket{Type: proto.PacketProposal, Zxid: z, Data: payload}
 			commit := proto.QuorumPacket{Type: proto.PacketCommit, Zxid: z}

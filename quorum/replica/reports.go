@@ -2,6 +2,7 @@ package replica
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"go.uber.org/zap"
@@ -67,6 +68,9 @@ func (r *Replica) Down(term Term, l Link, err error) {
 		r.log.Info("lost the connection to a learner", zap.Int64("peer", int64(r.links[id].server)), zap.Bool("observer", r.links[id].observer), zap.Error(err))
 		r.links[id].end(r)
 		delete(r.links, id)
+		if bad := (*unreadable)(nil); errors.As(err, &bad) {
+			r.passOver(bad)
+		}
 		r.step(zab.LinkDown{Link: id})
 	default:
 		r.log.Info("lost the connection to the leader", zap.Int64("peer", int64(r.up.server)), zap.Error(err))

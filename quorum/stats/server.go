@@ -68,6 +68,7 @@ type Server struct {
 	StartupTxns         Gauge
 	DiskFreeBytes       Gauge
 	UnrecoverableErrors Counter
+	LogReadErrors       Counter // times that a leader found a part of its log that it cannot read, for a learner
 
 	// Ensemble.
 	ElectionMillis Histogram // from the beginning of an election to its outcome

@@ -41,6 +41,10 @@ func (m *Manual) Roles() bool {
 	case <-m.over:
 		m.leaveRole()
 		m.runJobs()
+		if e, again := m.again(); again {
+			m.idle = !m.takeRole(e)
+			return true
+		}
 		m.idle = true
 	default:
 	}

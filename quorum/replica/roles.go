@@ -50,10 +50,10 @@ type roleState struct {
 	learnerState
 
 	// What one role leaves to the next.
-	forceSnap bool      // the next learner asks for the whole state
-	yielded   time.Time // when this leader last gave way to an epoch that a voter had accepted
-	gaveWay   bool      // this leader has handed over: see HandOver
-	last      ending
+	rejoin  bool      // this learner cannot join its history to its leader's: it asks the same leader for all of its state
+	yielded time.Time // when this leader last gave way to an epoch that a voter had accepted
+	gaveWay bool      // this leader has handed over: see HandOver
+	last    ending
 }
 
 // ending says how the last role ended.
@@ -90,15 +90,13 @@ const (
 // takeRoles looks for a leader, takes a role, and begins again when that has ended. It is a goroutine of
 // the replica.
 func (r *Replica) takeRoles() {
-	for r.awaitTurnToLook() {
-		r.look()
-		select {
-		case e := <-r.elector.elected:
-			if !r.takeRole(e) {
-				continue
-			}
-		case <-r.ending:
+	for {
+		e, ok := r.nextRole()
+		if !ok {
 			return
+		}
+		if !r.takeRole(e) {
+			continue
 		}
 		select {
 		case <-r.over:
@@ -107,6 +105,33 @@ func (r *Replica) takeRoles() {
 		}
 		r.leaveRole()
 	}
+}
+
+// nextRole returns what this server is elected to be. It reports false if the replica ends.
+func (r *Replica) nextRole() (election.Elected, bool) {
+	if e, again := r.again(); again {
+		return e, true
+	}
+	if !r.awaitTurnToLook() {
+		return election.Elected{}, false
+	}
+	r.look()
+	select {
+	case e := <-r.elector.elected:
+		return e, true
+	case <-r.ending:
+		return election.Elected{}, false
+	}
+}
+
+// again returns the role that has just ended, where it is to begin anew without an election: that of a learner whose
+// history cannot be joined to its leader's, and which needs all of that one's state (R12). It must ask the same leader:
+// the next one would not count it, and with no server to spare none would ever be established. This one has
+// counted it already.
+func (r *Replica) again() (election.Elected, bool) {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	return election.Elected{Role: proto.Following, Vote: r.elected}, r.rejoin && r.err == nil && !r.ended
 }
 
 // leadOn begins a new reign where one has ended, as it does when the zxids of its epoch are spent: what
@@ -206,6 +231,9 @@ func (r *Replica) takeRole(e election.Elected) bool {
 	up, err := r.follows(term, e.Vote.Leader)
 	if err != nil {
 		r.log.Warn("cannot reach the leader that was elected: looking again", zap.Int64("peer", int64(e.Vote.Leader)), zap.Error(err))
+		r.turn.Lock()
+		r.rejoin = false
+		r.turn.Unlock()
 		r.elector.halt()
 		return false
 	}
@@ -274,8 +302,8 @@ func (r *Replica) learn(e election.Elected, up Link) {
 	r.startRole(learning, e.Vote, r.cfg.Now())
 	r.up = &memberLink{Link: up, server: e.Vote.Leader}
 	// A server that has forgotten what it acknowledged must not help to prove what was committed (R18).
-	force := r.forceSnap || r.recovery.get().Forgot != ""
-	r.forceSnap = false
+	force := r.rejoin || r.recovery.get().Forgot != ""
+	r.rejoin = false
 	r.learner = zab.Learn(zab.LearnerConfig{
 		Self: r.cfg.ID, Observer: r.cfg.Observer, Accepted: r.epochs.Accepted(), Current: r.epochs.Current(), Last: r.txlog.Last(),
 		ConfigVersion: r.cfg.ConfigVersion, InitLimit: r.cfg.InitLimit, SyncLimit: r.cfg.SyncLimit,
@@ -384,7 +412,7 @@ func (r *Replica) endRole(reason zab.Reason, detail string) {
 	r.serving = 0 // clients get no answers from here on
 	r.mu.Unlock()
 	r.freshness.lose()
-	if r.elector != nil {
+	if r.elector != nil && !r.rejoin {
 		r.elector.halt()
 	}
 	for _, l := range r.links {
@@ -428,7 +456,7 @@ func (r *Replica) leaveRole() {
 		}
 	}
 	r.roleState = roleState{
-		term: r.term, elected: r.elected, forceSnap: r.forceSnap, yielded: r.yielded, gaveWay: r.gaveWay, last: r.last,
+		term: r.term, elected: r.elected, rejoin: r.rejoin, yielded: r.yielded, gaveWay: r.gaveWay, last: r.last,
 		todo: r.todo[:0], unflushed: r.unflushed[:0],
 	}
 	select {

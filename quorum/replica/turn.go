@@ -63,7 +63,7 @@ func (r *Replica) act(a zab.Action) {
 	case zab.Activate:
 		r.activate(a.Epoch)
 	case zab.End:
-		r.forceSnap = a.ForceSnap
+		r.rejoin = a.ForceSnap
 		r.endRole(a.Reason, a.Detail)
 	default:
 		if r.role == leading {

@@ -36,7 +36,8 @@ type (
 		Reason Reason
 		Detail string // for the log, may be ""
 		// ForceSnap says that the local history cannot be joined to the leader's: the next Learner is to
-		// have it in its config.
+		// be one of the same leader, at once and without an election, and to have it in its config. If that is not
+		// possible it is forgotten: a learner that asks for all does not count for a new leader.
 		ForceSnap bool
 	}
 

@@ -208,8 +208,6 @@ func (l *Leader) ackEpoch(k *link, p *proto.QuorumPacket) {
 		}
 		k.counts = p.Zxid != -1 // -1: a database that its own server does not trust
 		l.tryFinishElection()
-	case l.phase >= gatherSynced:
-		l.startSync(k)
 	}
 	// With -1 for the epoch the learner asks not to be counted: it made its promise before, or what it
 	// says of its history is not the whole truth (R12).
@@ -244,11 +242,6 @@ func (l *Leader) tryFinishElection() {
 func (l *Leader) currentDurable(e zk.Epoch) {
 	l.mustBe(savingCurrent, e)
 	l.enter(gatherSynced)
-	for _, k := range l.links {
-		if k.state == LinkAccepted && !k.gone {
-			l.startSync(k)
-		}
-	}
 	l.tryActivate()
 }
 

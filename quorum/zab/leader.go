@@ -159,6 +159,7 @@ func (l *Leader) begin() {
 // settle draws the conclusions that an event may have made possible.
 func (l *Leader) settle() {
 	l.forgetGone()
+	l.startSyncs()
 	if l.phase == active {
 		l.advance()
 		l.forgetGone()

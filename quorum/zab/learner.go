@@ -29,7 +29,7 @@ type LearnerConfig struct {
 	// before NEWLEADER.
 	PendingBytes int64
 
-	// ForceSnap asks for the leader's whole state, as the End of the last Learner said (R12). A learner
+	// ForceSnap asks for the leader's whole state (R12), as the End of the last Learner of the same leader said. A learner
 	// that asks does not count for the quorum that elects the leader.
 	ForceSnap bool
 }
@@ -121,7 +121,7 @@ func (f *Learner) Step(ev Event) []Action {
 	case SyncReady:
 		f.syncReady(ev.At)
 	case SyncRefused:
-		f.endForSnap(ReasonCannotCut, "%s", ev.Why)
+		f.syncRefused(ev.Why)
 	case SyncCommitted:
 		f.syncCommitted(ev.Last)
 	default:
@@ -150,7 +150,8 @@ func (f *Learner) end(reason Reason, format string, args ...any) {
 	f.finish(End{Reason: reason, Detail: detail(format, args...)})
 }
 
-// endForSnap ends the role because this history and the leader's cannot be joined.
+// endForSnap ends the role because this history and the leader's cannot be joined: the leader is to be asked again, for
+// all of its state. Whoever leads next is told the truth, and may find a history that can be.
 func (f *Learner) endForSnap(reason Reason, format string, args ...any) {
 	f.finish(End{Reason: reason, Detail: detail(format, args...), ForceSnap: true})
 }
@@ -162,10 +163,6 @@ func (f *Learner) finish(e End) {
 	if f.phase == syncing || f.phase == committingSync && !f.ready {
 		f.do(AbandonSync{})
 	}
-	// The whole state was on its way: ask for it again. If it never came, do not: a learner that asks
-	// for it does not count for the leader's election (R12), and where two of three do, no leader ever
-	// gets past it. Next time it says the truth, is counted, and may ask again once a leader is elected.
-	e.ForceSnap = e.ForceSnap || f.cfg.ForceSnap && (f.phase == syncing || f.phase == committingSync)
 	f.phase = learnerEnded
 	f.do(e)
 }

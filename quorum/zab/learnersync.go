@@ -55,6 +55,15 @@ func (f *Learner) syncReady(at zk.Zxid) {
 	}
 }
 
+// syncRefused: this server has not got what the sync is to build on. A stream that broke off says nothing of its history.
+func (f *Learner) syncRefused(why string) {
+	if f.mode == Snap {
+		f.end(ReasonBrokenSnap, "%s", why)
+		return
+	}
+	f.endForSnap(ReasonCannotCut, "%s", why)
+}
+
 // proposal takes a txn in its place: directly behind the last one (R6).
 func (f *Learner) proposal(z zk.Zxid, data []byte) {
 	if f.cfg.Observer && f.phase == live {
@@ -74,6 +83,9 @@ func (f *Learner) append(z zk.Zxid, data []byte) {
 		f.end(ReasonUnexpected, "txn %v, %v", z, f.phase)
 	case !ok || in != z:
 		f.end(ReasonMalformed, "txn %v in a packet of %v", in, z)
+	case !z.Follows(f.received) && f.phase == syncing && f.mode != Snap:
+		// The leader's own log may lack something (ZOOKEEPER-2099, -4925): it would send the same again.
+		f.endForSnap(ReasonGap, "%v behind %v, epoch %d, %v", z, f.received, f.epoch, f.phase)
 	case !z.Follows(f.received) || z.Epoch() > f.epoch || f.phase > syncing && z.Epoch() < f.epoch:
 		f.end(ReasonGap, "%v behind %v, epoch %d, %v", z, f.received, f.epoch, f.phase)
 	default:

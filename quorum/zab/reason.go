@@ -46,6 +46,7 @@ const (
 	ReasonGap          Reason = "proposal leaves a gap in the history"
 	ReasonCommitOrder  Reason = "commit is not of the oldest proposal"
 	ReasonCannotCut    Reason = "local history cannot be cut where the leader says: it will be taken whole"
+	ReasonBrokenSnap   Reason = "leader's snapshot did not arrive whole"
 	ReasonNoSnapshot   Reason = "leader did not send the snapshot that was asked for"
 	ReasonOverflow     Reason = "leader sends too much before the sync has ended"
 )

@@ -46,8 +46,8 @@ type plan struct {
 //	of this epoch, up to what is committed         DIFF from there
 //	of this epoch, proposed but not committed      TRUNC to what is committed; if nothing is yet: SNAP
 //	of this epoch, never proposed                  SNAP
-//	above all that there is here, before the       TRUNC to the end of it
-//	leader is established
+//	above all that there is here, of a voter       TRUNC to the end of it
+//	without which no leader is established
 //	older, in this history                         DIFF from there
 //	older, e<<32, in or between or above records   DIFF from the record before: it names the history that
 //	                                               leader e was established with, and no other txn
@@ -60,8 +60,10 @@ type plan struct {
 // observer holds nothing that was not committed, so one that would need TRUNC holds something foreign.
 //
 // A Java learner keeps its log beside a snapshot, and when it starts it replays what lies above that. So
-// no SNAP may end below what the learner has: one of an established leader ends at epoch<<32 at least.
-// Before that the zxid would name what may never be, and TRUNC it is, as a Java leader does it.
+// no SNAP may end below what the learner has: one of an established leader ends at epoch<<32 at least, and a learner
+// that has more than there is here waits for it (startSyncs). Only where no leader would be established without that
+// learner, TRUNC it is, as a Java leader does it: epoch<<32 would name what may never be. A learner that cannot cut
+// there asks for a snapshot.
 func (l *Leader) planSync(last zk.Zxid, observer bool) plan {
 	snap := plan{Snap, l.delivered}
 	if l.phase == active {
@@ -87,7 +89,7 @@ func (l *Leader) planSync(last zk.Zxid, observer bool) plan {
 		return snap
 	}
 	at, record, ok := l.cfg.History.Locate(min(last, l.delivered))
-	if last > l.delivered && last.Counter() > 0 && l.phase != active && ok && record && at.Counter() > 0 && !observer {
+	if l.exceeds(last) && l.phase != active && ok && record && at.Counter() > 0 && !observer {
 		return plan{Trunc, at}
 	}
 	switch {
@@ -100,6 +102,27 @@ func (l *Leader) planSync(last zk.Zxid, observer bool) plan {
 	default:
 		return snap
 	}
+}
+
+// exceeds reports whether a history has more than is committed here, as far as this leader knows.
+func (l *Leader) exceeds(last zk.Zxid) bool { return last > l.delivered && last.Counter() > 0 }
+
+// startSyncs begins the syncs of learners that have said where their histories end. One that has more than there is here
+// waits until the leader is established, unless there would be no quorum without it: see planSync.
+func (l *Leader) startSyncs() {
+	if l.phase != gatherSynced && l.phase != active {
+		return
+	}
+	for _, k := range l.links {
+		if k.state == LinkAccepted && !k.gone && (l.phase == active || !l.exceeds(k.last) || l.needs(k)) {
+			l.startSync(k)
+		}
+	}
+}
+
+// needs reports whether no leader is established without this learner.
+func (l *Leader) needs(k *link) bool {
+	return k.votes && !l.quorum(func(other *link) bool { return other.state >= LinkAccepted && !l.exceeds(other.last) })
 }
 
 // startSync begins the sync of a learner whose promise has come.

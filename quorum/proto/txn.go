@@ -94,6 +94,17 @@ var ErrUnknownTxn = errors.New("proto: unknown txn type")
 // ErrTrailingBytes says that a txn has bytes behind its last field.
 var ErrTrailingBytes = errors.New("proto: trailing bytes in txn")
 
+// InMulti reports whether a multi may hold a txn of that type. ZooKeeper throws away the rest of a multi behind any
+// other. Source: DataTree.processTxn.
+func InMulti(t zk.Op) bool {
+	switch t {
+	case zk.OpCreate, zk.OpCreate2, zk.OpCreateContainer, zk.OpCreateTTL, zk.OpDelete, zk.OpDeleteContainer, zk.OpSetData,
+		zk.OpCheck, zk.OpError:
+		return true
+	}
+	return false
+}
+
 // Append encodes t.
 func (t *Txn) Append(b []byte) []byte {
 	b = t.Header.Append(b)
@@ -176,6 +187,10 @@ func DecodeTxn(payload []byte, t *Txn) error {
 }
 
 func (t *TxnBody) decode(d *jute.Decoder, inMulti bool) {
+	if inMulti && !InMulti(t.Type) {
+		d.Fail(fmt.Errorf("%w: %v inside a multi", ErrUnknownTxn, t.Type))
+		return
+	}
 	switch t.Type {
 	case zk.OpCreate, zk.OpCreate2:
 		t.decodeCreate(d)
@@ -216,10 +231,6 @@ func (t *TxnBody) decode(d *jute.Decoder, inMulti bool) {
 		}
 		t.Path, t.Version = d.String(), d.Int()
 	case zk.OpMulti:
-		if inMulti {
-			d.Fail(fmt.Errorf("%w: multi inside a multi", ErrUnknownTxn))
-			return
-		}
 		t.decodeMulti(d)
 	default:
 		d.Fail(fmt.Errorf("%w: %d", ErrUnknownTxn, int32(t.Type)))

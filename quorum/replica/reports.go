@@ -3,6 +3,7 @@ package replica
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 
 	"go.uber.org/zap"
@@ -32,11 +33,38 @@ func (r *Replica) Received(term Term, l Link, packets []proto.QuorumPacket) {
 	r.turn.Lock()
 	id := zab.LinkID(l.ID())
 	if r.known(term, id) {
-		r.countPackets(id, packets)
-		r.step(zab.Received{Link: id, Packets: packets})
-		r.heard()
+		if err := r.checkTxns(packets); err != nil {
+			r.endRole(zab.ReasonMalformed, err.Error())
+		} else {
+			r.countPackets(id, packets)
+			r.step(zab.Received{Link: id, Packets: packets})
+			r.heard()
+		}
 	}
 	r.release(r.role == learning && len(packets) <= inlinePackets)
+}
+
+// checkTxns looks at what a leader sends to be logged: what this server cannot apply must not become durable here,
+// or it could not start any more.
+func (r *Replica) checkTxns(packets []proto.QuorumPacket) error {
+	if r.role != learning {
+		return nil
+	}
+	for i := range packets {
+		p := &packets[i]
+		data := p.Data
+		switch p.Type {
+		case proto.PacketProposal, proto.PacketInform:
+		case proto.PacketInformAndActivate:
+			data = data[min(8, len(data)):] // who is to lead
+		default:
+			continue
+		}
+		if err := proto.DecodeTxn(data, &r.txn); err != nil {
+			return fmt.Errorf("%v %v: %w", p.Type, p.Zxid, err)
+		}
+	}
+	return nil
 }
 
 // inlinePackets is how many packets at most came with one read where nothing else seems to go on: a learner's

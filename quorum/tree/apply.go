@@ -138,7 +138,7 @@ func (c *change) multi(b *proto.TxnBody, r *Result) error {
 			if c.emit {
 				one.Path = c.keep(sub.Path)
 			}
-		case sub.Type == zk.OpReconfig || sub.Type == zk.OpSetACL:
+		case !proto.InMulti(sub.Type):
 			return fmt.Errorf("%w: %v in a multi", proto.ErrUnknownTxn, sub.Type)
 		default:
 			if err := c.one(sub, &one); err != nil {

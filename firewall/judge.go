@@ -69,6 +69,18 @@ func (rs Ruleset) matches(r Rule, p Packet) bool {
 	return r.From == "" || slices.ContainsFunc(rs.set(r.From).Ranges, func(x Range) bool { return x.Contains(p.Source) })
 }
 
+// Listens reports whether packets for that port at that address are judged.
+func (rs Ruleset) Listens(at netip.AddrPort) bool {
+	for _, c := range rs.Chains {
+		if c.Name == listenChain {
+			return slices.ContainsFunc(c.Rules, func(r Rule) bool {
+				return r.Verdict == Jump && r.Port == at.Port() && (r.Family == "" || r.Family == familyOf(at.Addr())) && (!r.To.IsValid() || r.To == at.Addr())
+			})
+		}
+	}
+	return false
+}
+
 // set returns the set of that name, empty if there is none.
 func (rs Ruleset) set(name string) Set {
 	for _, s := range rs.Sets {

@@ -41,7 +41,9 @@ func firewallPlan(cmd *cobra.Command, file string) (keeper.Plan, error) {
 		return keeper.Plan{}, err
 	}
 	planner := keeper.Planner{Resolver: net.DefaultResolver, Interfaces: keeper.SystemInterfaces}
-	plan, err := planner.Plan(cmd.Context(), daemon.FirewallConfig(cfg))
+	f := daemon.FirewallConfig(cfg)
+	f.Table = keeper.TableInForce(cmd.Context(), new(nft.Netfilter), f) // the usual one where that cannot be known
+	plan, err := planner.Plan(cmd.Context(), f)
 	for _, m := range plan.Members {
 		if m.Error != "" {
 			fmt.Fprintf(cmd.ErrOrStderr(), "zkd: member %s: %s\n", m.Name, m.Error)
@@ -133,10 +135,11 @@ func newFirewallRemove(file *string) *cobra.Command {
 		Short: "Remove the rules: the ports are open to whom the host lets through",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			table, err := firewallTable(*file)
+			cfg, err := statusConfig(*file)
 			if err != nil {
 				return err
 			}
+			table := keeper.TableInForce(cmd.Context(), new(nft.Netfilter), daemon.FirewallConfig(cfg))
 			if err := new(nft.Netfilter).Remove(cmd.Context(), table); err != nil {
 				return err
 			}
@@ -144,19 +147,6 @@ func newFirewallRemove(file *string) *cobra.Command {
 			return nil
 		},
 	}
-}
-
-// firewallTable is the name of the table: it needs no names resolved.
-func firewallTable(file string) (string, error) {
-	cfg, err := statusConfig(file)
-	if err != nil {
-		return "", err
-	}
-	f := daemon.FirewallConfig(cfg)
-	if f.Table != "" {
-		return f.Table, nil
-	}
-	return keeper.TableFor(f.ClientListen), nil
 }
 
 func newFirewallCheck(file *string) *cobra.Command {

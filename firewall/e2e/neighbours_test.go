@@ -36,7 +36,7 @@ func zooCfg(t *testing.T, address string, more string) string {
 	t.Helper()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "zoo.cfg")
-	text := fmt.Sprintf("tickTime=2000\ndataDir=%s\nclientPort=2181\nclientPortAddress=%s\n%s", filepath.Join(dir, "data"), address, more)
+	text := fmt.Sprintf("tickTime=2000\ninitLimit=10\nsyncLimit=5\ndataDir=%s\nclientPort=2181\nclientPortAddress=%s\n%s", filepath.Join(dir, "data"), address, more)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -56,4 +56,35 @@ func TestOtherProgramsKeepTheirPorts(t *testing.T) {
 	reaches(t, there, "10.2.0.1", "10.1.0.1:8080", true)
 	reaches(t, there, "10.2.0.1", "10.1.0.9:2181", true)
 	z.end(syscall.SIGTERM)
+}
+
+// Two servers have the same ports at two addresses, and each its own table.
+func TestTwoServersOfAHostLeaveEachOtherAlone(t *testing.T) {
+	here, there := lan(t)
+	program := filepath.Join(bin, "zkd")
+	const others = "admin.enableServer=false\nserver.1=%s:2888:3888\nserver.2=10.1.0.77:2888:3888\nserver.3=10.1.0.78:2888:3888\n"
+	configs := []string{zooCfg(t, "10.1.0.9", fmt.Sprintf(others, "10.1.0.9")), zooCfg(t, "10.1.0.10", fmt.Sprintf(others, "10.1.0.10"))}
+	first := run(t, here, program, configs[0])
+	first.logged("firewall rules in force")
+	second := run(t, here, program, configs[1])
+	second.logged("firewall rules in force")
+	if got := here.Run("nft", "list", "tables"); got != "table inet zkd\ntable inet zkd_10_1_0_10\n" {
+		t.Errorf("tables %q", got)
+	}
+	for _, address := range []string{"10.1.0.9", "10.1.0.10"} {
+		for _, port := range []string{":2181", ":3888"} {
+			reaches(t, there, "10.1.0.77", address+port, true)
+			reaches(t, there, "10.2.0.1", address+port, false)
+		}
+	}
+	for _, config := range configs {
+		if out, err := here.Try("", program, "firewall", "diff", "--config", config); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	}
+	first.end(syscall.SIGTERM)
+	if got := here.Run("nft", "list", "tables"); got != "table inet zkd_10_1_0_10\n" {
+		t.Errorf("tables %q", got)
+	}
+	second.end(syscall.SIGTERM)
 }

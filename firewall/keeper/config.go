@@ -1,10 +1,7 @@
 package keeper
 
 import (
-	"cmp"
-	"fmt"
 	"net/netip"
-	"slices"
 
 	"zkd/firewall"
 )
@@ -24,7 +21,7 @@ const (
 // Config is what an operator and the configuration of the ensemble say.
 type Config struct {
 	Mode Mode // Auto unless set
-	// Table is that of [TableFor] unless set.
+	// Table is that of [TableFor] unless set, or one with the own address in it where another server has that one.
 	Table string
 	// Keep leaves the rules in force on a clean stop.
 	Keep    bool
@@ -56,20 +53,7 @@ func (c Config) withDefaults() Config {
 		c.Mode = Auto
 	}
 	if c.Table == "" {
-		c.Table = TableFor(c.ClientListen)
+		c.Table = TableFor(c.ClientListen) // a Keeper has chosen before, see named
 	}
 	return c
-}
-
-// usualPort is ZooKeeper's port for clients.
-const usualPort = 2181
-
-// TableFor returns the name of the table of a server that listens there for clients: zkd, or zkd_2182 where
-// the port is another one, since several servers on a host have different ports and each its own table.
-func TableFor(clientListen []string) string {
-	list, err := listeners(clientListen)
-	if err != nil || len(list) == 0 || slices.ContainsFunc(list, func(l listener) bool { return l.port == usualPort }) {
-		return firewall.DefaultTable
-	}
-	return fmt.Sprintf("%s_%d", firewall.DefaultTable, slices.MinFunc(list, func(a, b listener) int { return cmp.Compare(a.port, b.port) }).port)
 }

@@ -22,7 +22,9 @@ type Deps struct {
 	Resolver Resolver
 	// Interfaces of this host; nil is SystemInterfaces.
 	Interfaces func() ([]Interface, error)
-	Log        *zap.Logger
+	// Claim takes the name of a table, as ClaimTable does; nil: there is no other server on this host.
+	Claim func(table string) (release func(), taken bool)
+	Log   *zap.Logger
 }
 
 // How often things are looked at. What somebody does to the table is heard of at once; the poll is for
@@ -67,6 +69,8 @@ type Keeper struct {
 	unread       int         // how often in a row the table could not be read
 	foreign      []foreign.Finding
 	foreignError string
+	claims       map[string]func() // of the table, by its name: they give it up
+	sharing      string            // the table that was said to be another server's too
 	stopped      bool
 
 	status atomic.Pointer[Status]
@@ -88,21 +92,29 @@ func Start(ctx context.Context, cfg Config, deps Deps) (*Keeper, error) {
 	if deps.Log == nil {
 		deps.Log = zap.NewNop()
 	}
+	if deps.Claim == nil {
+		deps.Claim = func(string) (func(), bool) { return func() {}, false }
+	}
 	k := &Keeper{
-		deps: deps, log: deps.Log, cfg: cfg.withDefaults(),
+		deps: deps, log: deps.Log, claims: make(map[string]func()),
 		planner: Planner{Resolver: deps.Resolver, Interfaces: deps.Interfaces},
 		changed: make(chan struct{}, 1), poke: make(chan struct{}, 1), others: make(chan struct{}, 1),
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	defer k.publish()
+	k.cfg = k.named(cfg).withDefaults()
 	if k.cfg.Mode == Off {
 		k.reason = "switched off"
-		k.removeLeftover(ctx)
 	} else if err := k.follow(ctx, k.cfg); err != nil {
 		if _, bad := errors.AsType[*ConfigError](err); bad || k.cfg.Mode == Required {
+			k.keepClaim("")
 			return nil, err
 		}
+	}
+	k.removeLeftovers(ctx, cfg)
+	if k.cfg.Mode == Off {
+		k.keepClaim("")
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	k.cancel = cancel
@@ -121,7 +133,15 @@ func (k *Keeper) Update(ctx context.Context, cfg Config) error {
 	if k.stopped {
 		return errors.New("firewall: stopped")
 	}
-	return k.update(ctx, cfg.withDefaults())
+	cfg = k.named(cfg).withDefaults()
+	defer func() {
+		if k.cfg.Mode == Off {
+			k.keepClaim("")
+		} else {
+			k.keepClaim(k.cfg.Table)
+		}
+	}()
+	return k.update(ctx, cfg)
 }
 
 // SetMembers follows a change of the membership: call it before a joiner dials, with the joiner, and after a
@@ -183,6 +203,7 @@ func (k *Keeper) Stop(ctx context.Context) error {
 	}
 	k.stopped = true
 	defer k.publish()
+	defer k.keepClaim("")
 	if k.cfg.Mode == Off || k.cfg.Keep || !k.applied {
 		return nil
 	}
@@ -345,12 +366,12 @@ func (k *Keeper) resolve(ctx context.Context) (soon bool) {
 }
 
 // removeLeftover removes what a run with rules has left, if it can.
-func (k *Keeper) removeLeftover(ctx context.Context) {
-	state, err := k.deps.Kernel.Read(ctx, k.cfg.Table)
+func (k *Keeper) removeLeftover(ctx context.Context, table string) {
+	state, err := k.deps.Kernel.Read(ctx, table)
 	if err != nil || !state.Exists {
 		return // without the capability there is nothing to be done, and nobody asked for it
 	}
-	k.remove(ctx, k.cfg.Table)
+	k.remove(ctx, table)
 }
 
 func (k *Keeper) remove(ctx context.Context, table string) {

@@ -248,22 +248,6 @@ func TestTheRulesAreGivenUpAfterSeveralFailures(t *testing.T) {
 	})
 }
 
-func TestServersOfOneHostHaveTheirOwnTables(t *testing.T) {
-	for want, listen := range map[string][]string{
-		"zkd":      {"127.0.0.1:2181", "[::1]:2181"},
-		"zkd_2182": {"127.0.0.1:2183", "10.1.0.1:2182"},
-	} {
-		if got := TableFor(listen); got != want {
-			t.Errorf("%v: %s, want %s", listen, got, want)
-		}
-	}
-	for _, listen := range [][]string{nil, {"127.0.0.1:0"}, {"nonsense"}, {":2182", ":2181"}} {
-		if got := TableFor(listen); got != "zkd" {
-			t.Errorf("%v: %s", listen, got)
-		}
-	}
-}
-
 // Some clouds give addresses without a subnet: that nobody may come then is said.
 func TestThatNobodyMayComeIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -93,7 +93,9 @@ func (g *gatherer) report(ctx context.Context, network, addr string) (r admin.Re
 func (g *gatherer) firewall(ctx context.Context) {
 	cfg := g.f.Config
 	planner := keeper.Planner{Resolver: net.DefaultResolver, Interfaces: keeper.SystemInterfaces}
-	plan, err := planner.Plan(ctx, daemon.FirewallConfig(cfg))
+	rules := daemon.FirewallConfig(cfg)
+	rules.Table = keeper.TableInForce(ctx, new(nft.Netfilter), rules)
+	plan, err := planner.Plan(ctx, rules)
 	if err != nil {
 		g.unseen("firewall", err.Error())
 		return

@@ -27,7 +27,7 @@ func allowed(p Policy, k Packet) bool {
 	case k.Loopback:
 		return true
 	case meant(p.ClientPorts):
-		return from(p.Clients)
+		return from(p.Clients) || from(p.Members)
 	case meant(p.PeerPorts), meant(p.ElectionPorts):
 		return from(p.Members)
 	case meant(p.AdminPorts):

@@ -40,7 +40,7 @@ const (
 	Stranger Class = "stranger" // none of the others
 )
 
-// Policy says who may reach which ports over TCP. Loopback may reach all of them.
+// Policy says who may reach which ports over TCP. Loopback may reach all of them, and members also the client ports.
 type Policy struct {
 	// Table is DefaultTable, or begins with it and "_": lower-case letters, digits and _, at most 31 bytes.
 	// A table of another name is never touched.
@@ -77,7 +77,13 @@ func (p port) name() string {
 	return strings.Join(names, " and ")
 }
 
-// allowed is the class that may use the port.
+// admits reports whether a class may use the port. Members ask each other on their client ports how they are, for zkd
+// wait, status and doctor, from subnets that have no clients.
+func (p port) admits(c Class) bool {
+	return c == p.allowed() || c == Member && p.allowed() == Client
+}
+
+// allowed is the class for which the port is.
 func (p port) allowed() Class {
 	switch p.uses[0] {
 	case ClientPort:

@@ -127,7 +127,7 @@ func TestTheTallyOutlivesTheCountersOfTheKernel(t *testing.T) {
 			t.Errorf("%+v: want %d packets", r, want)
 		}
 	}
-	want := "client:member client:stranger peer:client peer:stranger election:client election:stranger"
+	want := "client:stranger peer:client peer:stranger election:client election:stranger"
 	if got := strings.Join(keys, " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -180,7 +180,7 @@ func judgeRules(ports []port, classes []sources) []Rule {
 		for _, c := range classes {
 			for _, set := range []Set{c.v4, c.v6} {
 				r := Rule{Port: port.number, From: set.Name, Family: set.Kind, Count: true}
-				if c.class == port.allowed() {
+				if port.admits(c.class) {
 					r.Verdict, r.Comment = Accept, comment(port, c.class)
 					accepts = append(accepts, r)
 				} else {

@@ -93,7 +93,7 @@ func TestTheCommandsWorkOnTheKernel(t *testing.T) {
 	h.expect(0, "show", "table inet zkd is in force SOURCE",
 		"loopback 2181 2888 3888 8080 -",
 		"member 1, 10.1.0.1 2181 2888 3888 8080",
-		"member 3, 172.16.0.3 2888 3888 2181 8080",
+		"member 3, 172.16.0.3 2181 2888 3888 8080",
 		"clients, 10.1.0.0/24 2181 2888 3888 8080",
 		"strangers, IPv6 - 2181 2888 3888 8080",
 		"stranger 3888 election 0 0")

@@ -423,7 +423,7 @@ func TestRefusedPacketsAreCounted(t *testing.T) {
 				t.Errorf("%+v, want 14 packets", r)
 			}
 		}
-		if n := len(k.Status().Refused); n != 6 {
+		if n := len(k.Status().Refused); n != 5 {
 			t.Errorf("%d counters", n)
 		}
 	})

@@ -47,7 +47,7 @@ func at(texts ...string) (list []netip.AddrPort) {
 func policy() firewall.Policy {
 	return firewall.Policy{
 		ClientPorts: everywhere(2181), PeerPorts: everywhere(2888), ElectionPorts: everywhere(3888), AdminPorts: everywhere(8080),
-		Members: prefixes("10.1.0.1", "10.1.0.2", "fd00:1::1", "fd00:1::2"),
+		Members: prefixes("10.1.0.1", "10.1.0.2", "10.7.0.2", "fd00:1::1", "fd00:1::2", "fd00:7::2"),
 		Clients: prefixes("10.1.0.0/24", "fd00:1::/64"),
 	}
 }

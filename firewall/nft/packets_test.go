@@ -16,6 +16,7 @@ import (
 //
 //	10.1.0.1   fd00:1::1     zkd, on all ports
 //	10.1.0.2   fd00:1::2     a member
+//	10.7.0.2   fd00:7::2     a member in another subnet
 //	10.1.0.3   fd00:1::3     in the subnet of the clients
 //	192.0.2.9  2001:db8::9   a stranger, routed
 type hosts struct{ zkd, lan *netlab.Namespace }
@@ -24,7 +25,7 @@ func newHosts(t *testing.T) hosts {
 	h := hosts{netlab.New(t), netlab.New(t)}
 	h.zkd.Link("lan0", h.lan, "zkd0")
 	h.zkd.Addr("lan0", "10.1.0.1/24", "fd00:1::1/64")
-	h.lan.Addr("zkd0", "10.1.0.2/24", "10.1.0.3/24", "192.0.2.9/32", "fd00:1::2/64", "fd00:1::3/64", "2001:db8::9/128")
+	h.lan.Addr("zkd0", "10.1.0.2/24", "10.1.0.3/24", "10.7.0.2/32", "192.0.2.9/32", "fd00:7::2/128", "fd00:1::2/64", "fd00:1::3/64", "2001:db8::9/128")
 	// Neighbours are known: a rule that shuts ICMPv6 would otherwise seem to shut TCP.
 	h.zkd.Run("ip", "link", "set", "lan0", "address", "02:00:00:00:00:01")
 	h.lan.Run("ip", "link", "set", "zkd0", "address", "02:00:00:00:00:02")
@@ -88,18 +89,18 @@ func TestPacketsAreJudgedAsThePolicySays(t *testing.T) {
 		h.expect(t, source, "10.1.0.1:8080", open)
 	}
 	apply(t, &Netfilter{Namespace: h.zkd.FD()}, build(t, policy()))
-	for _, family := range []struct{ own, loopback, member, subnet, stranger string }{
-		{"10.1.0.1", "127.0.0.1", "10.1.0.2", "10.1.0.3", "192.0.2.9"},
-		{"[fd00:1::1]", "[::1]", "fd00:1::2", "fd00:1::3", "2001:db8::9"},
+	for _, family := range []struct{ own, loopback, member, remote, subnet, stranger string }{
+		{"10.1.0.1", "127.0.0.1", "10.1.0.2", "10.7.0.2", "10.1.0.3", "192.0.2.9"},
+		{"[fd00:1::1]", "[::1]", "fd00:1::2", "fd00:7::2", "fd00:1::3", "2001:db8::9"},
 	} {
-		for port, want := range map[string][3]string{ // member, subnet, stranger
-			"2181": {open, open, shut},
-			"2888": {open, shut, shut},
-			"3888": {open, shut, shut},
-			"8080": {shut, shut, shut},
-			"22":   {open, open, open}, // none of ours
+		for port, want := range map[string][4]string{ // member, member elsewhere, subnet, stranger
+			"2181": {open, open, open, shut},
+			"2888": {open, open, shut, shut},
+			"3888": {open, open, shut, shut},
+			"8080": {shut, shut, shut, shut},
+			"22":   {open, open, open, open}, // none of ours
 		} {
-			for i, source := range []string{family.member, family.subnet, family.stranger} {
+			for i, source := range []string{family.member, family.remote, family.subnet, family.stranger} {
 				h.expect(t, source, family.own+":"+port, want[i])
 			}
 			h.expect(t, "self", family.loopback+":"+port, open)
@@ -110,7 +111,7 @@ func TestPacketsAreJudgedAsThePolicySays(t *testing.T) {
 	for _, c := range read(t, &Netfilter{Namespace: h.zkd.FD()}).Counts {
 		counted[c.Rule.Comment] += c.Packets
 	}
-	for _, comment := range []string{"loopback", "client port, client", "peer port, member", "refused: client port, stranger", "refused: peer port, client",
+	for _, comment := range []string{"loopback", "client port, client", "client port, member", "peer port, member", "refused: client port, stranger", "refused: peer port, client",
 		"refused: election port, stranger", "refused: admin port, member", "refused: admin port, stranger"} {
 		if counted[comment] == 0 {
 			t.Errorf("nothing was counted for %q: %v", comment, counted)

@@ -21,6 +21,9 @@ func (w *World) heal() {
 			s.life.paused = min(s.life.paused, w.now)
 		}
 	}
+	if w.chance(2) {
+		w.spareNobody()
+	}
 	until := w.now + patience
 	for w.failure == "" && !w.allServe() {
 		if w.now > until {
@@ -63,8 +66,45 @@ func (w *World) heal() {
 	}
 }
 
+// spareNobody keeps all servers away but just enough for a quorum, and demands that these serve: each of them is needed,
+// whatever its history.
+func (w *World) spareNobody() {
+	in := make(map[zk.ServerID]bool)
+	for _, i := range w.rng.Perm(len(w.servers)) {
+		if !w.view.HasQuorum(func(id zk.ServerID) bool { return in[id] }) {
+			in[w.servers[i].id] = true
+		}
+	}
+	for id := range w.servers { // some are only there because others came later
+		s := w.servers[id]
+		if in[s.id] && w.view.HasQuorum(func(id zk.ServerID) bool { return in[id] && id != s.id }) {
+			delete(in, s.id)
+		}
+	}
+	for _, s := range w.servers {
+		if s.away = !in[s.id]; s.away && s.life != nil {
+			s.life.die("and stays away")
+		}
+	}
+	for until := w.now + patience; w.failure == "" && !w.allServe(); w.step() {
+		if w.now > until {
+			w.fail("after %v without faults a bare quorum does not serve: %s", patience, w.whoServes())
+			return
+		}
+	}
+	for _, s := range w.servers {
+		if s.away {
+			s.away = false
+			s.start()
+		}
+	}
+}
+
 func (w *World) allServe() bool {
 	for _, s := range w.servers {
+		if s.away {
+			continue
+		}
 		if s.life == nil || s.life.m == nil || s.life.m.Serving() == 0 {
 			return false
 		}

@@ -30,6 +30,7 @@ type server struct {
 	broken    bool          // writes and syncs fail
 	syncsOnly bool          // if it is broken, only they fail
 	full      bool          // there is little room
+	away      bool          // it does not start
 	stalled   time.Duration // until then syncs do not return
 
 	// Of a server that is a model of a Java one.
@@ -82,7 +83,7 @@ func (l *life) String() string { return fmt.Sprintf("%d.%d", l.s.id, l.n) }
 
 // start starts the process on what the disk holds. A disk that told no lie must not keep it from that.
 func (s *server) start() {
-	if s.life != nil {
+	if s.life != nil || s.away {
 		return
 	}
 	s.lives++

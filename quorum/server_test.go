@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -321,34 +322,44 @@ func TestManyClientsAtOnce(t *testing.T) {
 	}
 }
 
-// A client may come, and an operator ask, before the last of several addresses is served.
+// Clients come, and operators ask, again and again while the server starts: they are turned away, or served.
 func TestClientsThatComeWhileTheServerStarts(t *testing.T) {
 	cfg := config(vfs.NewMem())
 	cfg.ClientAddrs = nil
-	var early []net.Conn
+	var asking sync.WaitGroup
+	ask := func(addr string) (string, error) {
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			return "", err
+		}
+		defer nc.Close()
+		if _, err := nc.Write([]byte("conf")); err != nil {
+			return "", err
+		}
+		text, err := io.ReadAll(nc)
+		return string(text), err
+	}
 	for range 4 {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
 		cfg.Listeners = append(cfg.Listeners, l)
-		nc, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer nc.Close()
-		if _, err := nc.Write([]byte("conf")); err != nil {
-			t.Fatal(err)
-		}
-		early = append(early, nc)
+		asking.Go(func() {
+			for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+				switch text, err := ask(l.Addr().String()); {
+				case strings.HasPrefix(text, "clientPort="):
+					return
+				case text != "" || err != nil && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE):
+					t.Errorf("conf: %q, %v", text, err)
+					return
+				}
+			}
+			t.Error("conf is never answered")
+		})
 	}
 	start(t, cfg)
-	for _, nc := range early {
-		text, err := io.ReadAll(nc)
-		if err != nil || !strings.HasPrefix(string(text), "clientPort=") {
-			t.Errorf("conf: %q, %v", text, err)
-		}
-	}
+	asking.Wait()
 }
 
 func TestSettingsThatWouldDoHarmAreRefused(t *testing.T) {

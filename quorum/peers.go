@@ -196,8 +196,13 @@ const linkQueueBytes = 96 << 20
 
 // Lead implements replica.Peers.
 func (p *peers) Lead(term replica.Term) (replica.Port, error) {
+	var members []zk.ServerID
+	for _, m := range p.members {
+		members = append(members, m.ID)
+	}
 	port := peer.NewLeaderPort(peer.LeaderConfig{
-		Receiver: leaderSide{p.replica, term}, Logger: p.log.Named("peer"), Limits: p.limits(), HandshakeTimeout: p.cfg.ElectionTimeout,
+		Receiver: leaderSide{p.replica, term}, Logger: p.log.Named("peer"), Limits: p.limits(), Members: members,
+		HandshakeTimeout: p.cfg.ElectionTimeout,
 	})
 	var listeners []net.Listener
 	for _, a := range p.listenOn(proto.PeerAddr.Quorum) {

@@ -46,7 +46,7 @@
 //	from a server, on the election port  1 message, being delivered
 //	handshakes                           64 on each port; one more ends the oldest
 //	servers that are no members          16; one more ends the one silent for longest
-//	learners                             256
+//	learners                             256; one more is refused, but a member takes the place of the newest that is none
 //	to a link                            MaxQueueBytes; more end the link
 //	from a link                          what one read gave, being delivered, and one packet
 //

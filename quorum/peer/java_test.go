@@ -116,7 +116,7 @@ func TestAJavaServerElectsAndFollows(t *testing.T) {
 	}
 	port.Serve(l)
 	in.await(t, receivedBy(1, proto.PacketFollowerInfo, 0, 20))
-	link := port.Links()[0]
+	link := linksOf(port)[0]
 	if info, observer := link.Learner(); info.ServerID != 2 || observer {
 		t.Errorf("learner %+v, observer %t", info, observer)
 	}

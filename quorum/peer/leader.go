@@ -1,8 +1,8 @@
 package peer
 
 import (
+	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"zkd/quorum/proto"
+	"zkd/quorum/zk"
 )
 
 // LeaderReceiver takes what the port and the links of a leader report.
@@ -30,12 +31,18 @@ type LeaderConfig struct {
 	Logger   *zap.Logger
 	Limits   LinkLimits // at first, of each link
 
+	// Members are those for whom others make room when there are too many learners; none if it is empty.
+	Members []zk.ServerID
+
 	// HandshakeTimeout is how long a learner may take to introduce itself; 0 is 5 s.
 	HandshakeTimeout time.Duration
 }
 
-// maxLearners bounds the links of a port.
+// maxLearners bounds the links of a port. It is more than an ensemble has members.
 const maxLearners = 256
+
+// errMadeRoom says why the link of a learner that is no member was ended.
+var errMadeRoom = errors.New("peer: too many learners: one that is no member made room for a member")
 
 // maxInfoBytes bounds the first packet of a learner: 40 bytes, and room for what later versions add.
 const maxInfoBytes = 4 << 10
@@ -71,20 +78,6 @@ func NewLeaderPort(cfg LeaderConfig) *LeaderPort {
 
 // Serve accepts learners on l, which it owns from now on, until Close.
 func (p *LeaderPort) Serve(l net.Listener) { p.gate.serve(l, p.cfg.Receiver.Failed) }
-
-// Closing is closed when Close begins.
-func (p *LeaderPort) Closing() <-chan struct{} { return p.closing }
-
-// Links returns the links there are, in the order of their coming.
-func (p *LeaderPort) Links() []*Link {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var all []*Link
-	for _, id := range slices.Sorted(maps.Keys(p.links)) {
-		all = append(all, p.links[id])
-	}
-	return all
-}
 
 // Count returns how often a mishap was seen.
 func (p *LeaderPort) Count(m Mishap) uint64 { return p.complain.count[m].Load() }
@@ -144,7 +137,8 @@ func (p *LeaderPort) greet(nc net.Conn) {
 	p.cfg.Logger.Info("learner disconnected", zap.Int64("peer", int64(info.ServerID)), zap.Uint64("link", l.id), zap.Error(l.reason()))
 }
 
-// admit makes nc a link; nil if there is no room for one.
+// admit makes nc a link; nil if there is no room for one. Whoever reaches the port can say to be a learner: those that
+// are no members must not keep members out.
 func (p *LeaderPort) admit(nc net.Conn, info proto.LearnerInfo, observer bool) *Link {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -152,14 +146,33 @@ func (p *LeaderPort) admit(nc net.Conn, info proto.LearnerInfo, observer bool) *
 		return nil
 	}
 	if len(p.links) >= maxLearners {
-		p.complain.add(TooMany, zap.String("kind", "learners"), zap.Stringer("peer_address", nc.RemoteAddr()))
-		return nil
+		out := p.newestStranger()
+		if out == nil || !p.isMember(info.ServerID) {
+			p.complain.add(TooMany, zap.String("kind", "learners"), zap.Stringer("peer_address", nc.RemoteAddr()))
+			return nil
+		}
+		p.complain.add(TooMany, zap.String("kind", "learners"), zap.Stringer("peer_address", out.RemoteAddr()))
+		delete(p.links, out.id)
+		p.running.Go(func() { out.end(errMadeRoom) }) // closing it may take a while
 	}
 	p.lastID++
 	l := newLink(nc, p.lastID, p.cfg.Limits, &p.complain, p.cfg.Receiver)
 	l.streamed, l.learner, l.observer = p.cfg.Receiver.Streamed, info, observer
 	p.links[l.id] = l
 	return l
+}
+
+func (p *LeaderPort) isMember(id zk.ServerID) bool { return slices.Contains(p.cfg.Members, id) }
+
+// newestStranger returns the newest link of a learner that is no member, nil if there is none: an observer that is none,
+// and was here before a crowd came, stays. mu is held.
+func (p *LeaderPort) newestStranger() (newest *Link) {
+	for _, l := range p.links {
+		if !p.isMember(l.learner.ServerID) && (newest == nil || l.id > newest.id) {
+			newest = l
+		}
+	}
+	return newest
 }
 
 // readFirst reads the packet by which a learner introduces itself. Its Data is a view of in.

@@ -2,6 +2,8 @@ package peer
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -288,8 +290,54 @@ func TestLearnersAreBounded(t *testing.T) {
 			_, _ = nc.Write(info.Append(nil))
 			synctest.Wait()
 		}
-		if links := port.Links(); len(links) != maxLearners || port.Count(TooMany) != 3 {
+		if links := linksOf(port); len(links) != maxLearners || port.Count(TooMany) != 3 {
 			t.Errorf("%d links, %d were too many", len(links), port.Count(TooMany))
+		}
+	})
+}
+
+// A crowd of learners that are none must not lock out those that the leader needs.
+func TestAMemberTakesThePlaceOfALearnerThatIsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes()
+		in := newLinkInbox()
+		port := NewLeaderPort(LeaderConfig{Receiver: in, Logger: zap.NewNop(), Members: []zk.ServerID{1, 2, 3, 4}})
+		port.Serve(p.listen("two:1"))
+		defer port.Close()
+		join := func(id zk.ServerID) {
+			nc, _ := p.dial(t.Context(), "two:1")
+			t.Cleanup(func() { nc.Close() })
+			info := infoOf(id)
+			_, _ = nc.Write(info.Append(nil))
+			synctest.Wait()
+		}
+		join(1)
+		for i := range maxLearners - 1 {
+			join([]zk.ServerID{-1, 0, 200}[i%3])
+		}
+		in.take()
+		join(200)
+		if got := in.take(); len(got) != 0 {
+			t.Errorf("one more that is no member: %q", got)
+		}
+		for i, id := range []zk.ServerID{3, 4} {
+			join(id)
+			down := fmt.Sprintf("link %d down", maxLearners-i)
+			if got := in.take(); !slices.Contains(got, down) || !errors.Is(in.lastErr(), errMadeRoom) {
+				t.Errorf("server %d comes: %q, %v", id, got, in.lastErr())
+			}
+		}
+		var here []zk.ServerID
+		for _, l := range linksOf(port) {
+			if info, _ := l.Learner(); port.isMember(info.ServerID) {
+				here = append(here, info.ServerID)
+			}
+		}
+		if len(linksOf(port)) != maxLearners || !slices.Equal(here, []zk.ServerID{1, 3, 4}) {
+			t.Errorf("%d links, of members %v", len(linksOf(port)), here)
+		}
+		if n := port.Count(TooMany); n != 3 {
+			t.Errorf("%d were too many", n)
 		}
 	})
 }

@@ -114,11 +114,30 @@ func (l *Leader) connect(id LinkID, p *proto.QuorumPacket) *link {
 		l.refuse(id, k.server, ReasonConfigAhead, "%#x, here %#x", info.ConfigVersion, l.cfg.ConfigVersion)
 	case k.accepted < 0 || k.accepted > maxEpoch:
 		l.refuse(id, k.server, ReasonMalformed, "accepted epoch %d", k.accepted)
+	case !k.votes && k.accepted-l.highestOfVoters() > maxEpochsAhead:
+		l.refuse(id, k.server, ReasonFarAhead, "epoch %d, the highest of a voter is %d", k.accepted, l.highestOfVoters())
 	default:
 		l.admit(k)
 		return l.link(id)
 	}
 	return nil
+}
+
+// maxEpochsAhead is how far the epoch that a server without a vote has accepted may be above those of the voters:
+// farther than failed candidacies, each of seconds, take it. Anybody may say to be such a server, and the epochs of an
+// ensemble must last.
+const maxEpochsAhead = 1 << 16
+
+// highestOfVoters returns the highest epoch that this server or a voter that is connected has accepted, or has in its
+// history.
+func (l *Leader) highestOfVoters() zk.Epoch {
+	highest := max(l.cfg.Accepted, l.cfg.Current, l.delivered.Epoch())
+	for _, k := range l.links {
+		if k.votes && !k.gone {
+			highest = max(highest, k.accepted)
+		}
+	}
+	return highest
 }
 
 func (l *Leader) refuse(id LinkID, server zk.ServerID, reason Reason, format string, args ...any) {

@@ -9,6 +9,7 @@ const (
 	ReasonOldProtocol  Reason = "learner speaks a protocol older than Zab 1.0"
 	ReasonOwnID        Reason = "learner claims the id of this server"
 	ReasonConfigAhead  Reason = "learner has a later configuration"
+	ReasonFarAhead     Reason = "learner that has no vote has accepted an epoch far above those of the voters"
 	ReasonReplaced     Reason = "the same learner connected again"
 	ReasonAckedUnsent  Reason = "learner acknowledged what was not sent to it"
 	ReasonBacklog      Reason = "learner takes too long to sync: too much is held back for it"

@@ -51,6 +51,44 @@ func established(t *testing.T, options string) *script {
 	return s
 }
 
+// The epoch goes above what anybody has accepted, but nobody without a vote can spend the epochs of the ensemble.
+func TestOnlyVotersLiftTheEpochFar(t *testing.T) {
+	for name, test := range map[string]struct{ first, refused, epoch string }{
+		"an observer, a little": {"OBSERVERINFO server=77 accepted=9", "", "10"},
+		"an observer, at most":  {"OBSERVERINFO server=77 accepted=65540", "", "65541"},
+		"an observer, too far":  {"OBSERVERINFO server=77 accepted=65541", "epoch 65541, the highest of a voter is 4", "5"},
+		"an observer, all":      {"OBSERVERINFO server=-1 accepted=2147483646", "epoch 2147483646, the highest of a voter is 4", "5"},
+		"a follower, no voter":  {"FOLLOWERINFO server=77 accepted=2147483646", "epoch 2147483646, the highest of a voter is 4", "5"},
+		"a voter":               {"FOLLOWERINFO server=3 accepted=2147483640", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &script{t: t}
+			s.play("leader id=1 view=1,2,3 accepted=4 current=4 log=0x400000001")
+			text := s.do("recv 8 " + test.first)
+			if refused := strings.Contains(text, string(ReasonFarAhead)); refused != (test.refused != "") || !strings.Contains(text, test.refused) {
+				t.Errorf("says %q", text)
+			}
+			if test.epoch == "" {
+				if text != "save acceptedEpoch 2147483641\n" {
+					t.Errorf("says %q", text)
+				}
+				return
+			}
+			s.expect("recv 2 FOLLOWERINFO server=2 accepted=4", "save acceptedEpoch "+test.epoch)
+		})
+	}
+	// Step by step it gets no farther, and a voter of such an epoch vouches for it.
+	s := &script{t: t}
+	s.play("leader id=1 view=1,2,3,4,5 accepted=4 current=4 log=0x400000001", "recv 7 OBSERVERINFO server=77 accepted=65540")
+	if text := s.do("recv 8 OBSERVERINFO server=78 accepted=65541"); !strings.Contains(text, string(ReasonFarAhead)) {
+		t.Errorf("a second observer: %q", text)
+	}
+	s.play("recv 9 FOLLOWERINFO server=3 accepted=65541")
+	if text := s.do("recv 10 OBSERVERINFO server=78 accepted=65541"); text != "" {
+		t.Errorf("behind a voter: %q", text)
+	}
+}
+
 func TestR2LeaderPromisesOnlyWhatIsDurable(t *testing.T) {
 	s := &script{t: t}
 	s.play("leader id=1 view=1,2,3 accepted=4 current=4 log=0x400000001")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -100,5 +102,27 @@ func TestAKeeperOnARealKernel(t *testing.T) {
 	}
 	if s, err := kernel.Read(t.Context(), firewall.DefaultTable); err != nil || s.Exists {
 		t.Errorf("after the stop: %+v, %v", s, err)
+	}
+}
+
+// What a restart of nftables.service does to a keeper: a flush, and another one when its own rules are loaded.
+func TestAKeeperOutlivesTwoFlushes(t *testing.T) {
+	ns := netlab.New(t)
+	cfg := keeper.Config{ClientListen: []string{"10.1.0.1:2181"}, Clients: []netip.Prefix{}}
+	k, err := keeper.Start(t.Context(), cfg, keeper.Deps{Kernel: &nft.Netfilter{Namespace: ns.FD()}, Resolver: net.DefaultResolver,
+		Interfaces: func() ([]keeper.Interface, error) { return nil, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = k.Stop(context.Background()) }()
+	rules := filepath.Join(t.TempDir(), "rules.nft")
+	if err := os.WriteFile(rules, []byte("flush ruleset\ntable inet mine { chain i { type filter hook input priority 0; }; }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, pause := range []string{"0", "0.03", "0.05", "0.06", "0.08"} {
+		ns.Run("sh", "-c", "PATH=$PATH:/usr/sbin; nft flush ruleset; sleep "+pause+"; nft -f "+rules)
+		eventually(t, "the rules after a pause of "+pause, func() bool {
+			return k.Status().Active && ns.Run("nft", "list", "tables") == "table inet mine\ntable inet zkd\n"
+		})
 	}
 }

@@ -25,6 +25,7 @@ type kernel struct {
 	fail    error // of everything
 	deaf    error // of Watch
 	loses   bool  // Apply loses an element without an error
+	undone  int   // so often somebody flushes the table right after Apply
 	view    foreign.View
 	watches map[*watcher]bool
 }
@@ -65,6 +66,11 @@ func (k *kernel) Apply(_ context.Context, rs firewall.Ruleset) error {
 	}
 	k.tables[rs.Table] = rs
 	k.told(rs.Table)
+	if k.undone > 0 {
+		k.undone--
+		delete(k.tables, rs.Table)
+		k.told(rs.Table)
+	}
 	return nil
 }
 

@@ -47,6 +47,11 @@ const (
 	stormTime  = 30 * time.Second
 	// readFailures in a row mean that nothing is known of the rules any more.
 	readFailures = 3
+
+	// applyTries is how often the table is written at once while somebody changes it before it is read back, and
+	// retryFirst how long after that it is tried again, twice as long each time, up to pollEvery.
+	applyTries = 3
+	retryFirst = 100 * time.Millisecond
 )
 
 // Keeper keeps the rules in force.
@@ -60,6 +65,9 @@ type Keeper struct {
 	planner      Planner
 	plan         Plan
 	active       bool               // the ruleset of plan is in force, as far as is known
+	hopeless     bool               // it is not, and will not be for a second try soon
+	retryIn      time.Duration      // pause before the next try while it is not
+	retryAt      time.Time          // when that is
 	applied      bool               // it has been at some time
 	endWatch     context.CancelFunc // ends the watch of a table that is no longer ours; nil before the first
 	reason       string
@@ -111,6 +119,9 @@ func Start(ctx context.Context, cfg Config, deps Deps) (*Keeper, error) {
 			k.keepClaim("")
 			return nil, err
 		}
+		if k.reason == "" { // no rules could be made
+			k.inactive(err)
+		}
 	}
 	k.removeLeftovers(ctx, cfg)
 	if k.cfg.Mode == Off {
@@ -161,7 +172,7 @@ func (k *Keeper) SetMembers(ctx context.Context, members []Member) error {
 func (k *Keeper) update(ctx context.Context, cfg Config) error {
 	old := k.cfg
 	if cfg.Mode == Off {
-		k.cfg, k.active, k.reason = cfg, false, "switched off"
+		k.cfg, k.active, k.reason, k.hopeless, k.retryIn = cfg, false, "switched off", false, 0
 		k.remove(ctx, old.Table)
 		return nil
 	}
@@ -252,23 +263,37 @@ func (k *Keeper) follow(ctx context.Context, cfg Config) error {
 
 // apply makes the table anew.
 func (k *Keeper) apply(ctx context.Context) error {
-	err := k.deps.Kernel.Apply(ctx, k.plan.Ruleset)
-	if err == nil {
+	var err error
+	for range applyTries {
+		if err = k.deps.Kernel.Apply(ctx, k.plan.Ruleset); err != nil {
+			break
+		}
 		k.tally.Restarted()
-		err = k.confirm(ctx)
+		// What was there a moment ago and is not any more was changed by somebody: a restart of another program's
+		// rules flushes all tables, often twice.
+		if err = k.confirm(ctx); !errors.Is(err, errOverwritten) {
+			break
+		}
 	}
 	if err != nil {
 		k.inactive(err)
 		return err
 	}
+	k.inForce()
+	return nil
+}
+
+func (k *Keeper) inForce() {
 	k.applied = true
 	if !k.active {
-		k.active, k.reason = true, ""
+		k.active, k.reason, k.hopeless, k.retryIn = true, "", false, 0
 		k.log.Info("firewall rules in force", zap.String("table", k.cfg.Table),
 			zap.Int("members", len(k.plan.Policy.Members)), zap.Stringers("clients", k.plan.Policy.Clients))
 	}
-	return nil
 }
+
+// errOverwritten says that what was read back is not what was written.
+var errOverwritten = errors.New("was written but holds something else")
 
 // confirm reads the table back and compares: an acknowledgement may be lost, and the library has ways of
 // losing elements of sets without an error.
@@ -279,7 +304,7 @@ func (k *Keeper) confirm(ctx context.Context) error {
 	}
 	k.tally.Add(state.Counts)
 	if c := firewall.Diff(k.plan.Ruleset, state.Ruleset); !state.Exists || !c.None() {
-		return fmt.Errorf("firewall: table %s was written but holds something else: %s", k.cfg.Table, strings.Join(short(c.Lines), "; "))
+		return fmt.Errorf("firewall: table %s %w: %s", k.cfg.Table, errOverwritten, strings.Join(short(c.Lines), "; "))
 	}
 	return nil
 }
@@ -298,6 +323,25 @@ func (k *Keeper) inactive(err error) {
 			zap.String("table", k.cfg.Table), zap.Error(err))
 	}
 	k.active, k.reason = false, reason
+	k.hopeless = errors.Is(err, firewall.ErrPermission) || errors.Is(err, firewall.ErrUnsupported)
+	if k.retryIn == 0 {
+		k.retryIn = retryFirst
+	}
+	k.retryAt = time.Now().Add(k.retryIn)
+}
+
+// retry returns how long it is until rules that are not in force are to be tried again, and has the next time be
+// later. ok is false where they are in force, or a try soon would be in vain.
+func (k *Keeper) retry() (wait time.Duration, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.active || k.hopeless || k.retryIn == 0 || k.cfg.Mode == Off {
+		return 0, false
+	}
+	wait = k.retryIn
+	k.retryIn = min(2*k.retryIn, pollEvery)
+	k.retryAt = time.Now().Add(wait)
+	return wait, true
 }
 
 // check looks whether the rules are still there, counts, and puts them back. poll says that it is time for it,
@@ -305,10 +349,14 @@ func (k *Keeper) inactive(err error) {
 func (k *Keeper) check(ctx context.Context, poll bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if ctx.Err() != nil || !k.active {
+	if ctx.Err() != nil || k.cfg.Mode == Off || !k.active && (k.hopeless || !poll && time.Now().Before(k.retryAt)) {
 		return
 	}
 	defer k.publish()
+	if k.plan.Ruleset.Table == "" { // there has never been one
+		_ = k.follow(ctx, k.cfg)
+		return
+	}
 	state, err := k.deps.Kernel.Read(ctx, k.cfg.Table)
 	if ctx.Err() != nil {
 		return
@@ -320,10 +368,12 @@ func (k *Keeper) check(ctx context.Context, poll bool) {
 		}
 		return
 	}
+	before := k.applied
 	k.unread = 0
 	k.tally.Add(state.Counts)
 	c := firewall.Diff(k.plan.Ruleset, state.Ruleset)
 	if state.Exists && c.None() {
+		k.inForce()
 		return
 	}
 	if !poll && k.storm(time.Now()) {
@@ -333,7 +383,7 @@ func (k *Keeper) check(ctx context.Context, poll bool) {
 	if !state.Exists {
 		changes = []string{"the table was removed"}
 	}
-	if err := k.apply(ctx); err != nil {
+	if err := k.apply(ctx); err != nil || !before {
 		return
 	}
 	k.putBack++

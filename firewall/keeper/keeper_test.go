@@ -186,6 +186,60 @@ func TestTheRulesArePutBack(t *testing.T) {
 	}
 }
 
+// Who restarts a firewall flushes all tables, often twice: also what is flushed between writing and reading back comes
+// again within a second.
+func TestWhatIsFlushedWhileItIsWrittenComesAgain(t *testing.T) {
+	for _, undone := range []int{1, 2, 5, 8} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			k := w.start(t, config())
+			synctest.Wait()
+			time.Sleep(pollEvery / 2)
+			w.kernel.do(func() { w.kernel.undone = undone })
+			w.kernel.flush(true)
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if s := k.Status(); !s.Active || s.PutBack != 1 {
+				t.Errorf("flushed %d times: %+v", undone, s)
+			}
+			if calls := len(w.kernel.since()); calls != 2+undone {
+				t.Errorf("flushed %d times: written %d times", undone, calls)
+			}
+		})
+	}
+}
+
+// So at the start.
+func TestAStartAmongFlushesIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.kernel.undone = 2 * applyTries
+		k := w.start(t, config())
+		if s := k.Status(); s.Active || s.Reason == "" {
+			t.Fatalf("status %+v", s)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if s := k.Status(); !s.Active || s.Reason != "" || s.PutBack != 0 {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+// What never works is not tried all the time.
+func TestTriesInVainBecomeRare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.kernel.loses = true
+		k := w.start(t, config())
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := len(w.kernel.since()); n > 35*applyTries || k.Status().Active {
+			t.Errorf("written %d times in a minute", n)
+		}
+	})
+}
+
 // Two that want different things of one table do not wear each other out.
 func TestAFightIsFoughtSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

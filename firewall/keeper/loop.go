@@ -19,8 +19,17 @@ func (k *Keeper) loop(ctx context.Context) {
 	settled := time.NewTimer(0)
 	settled.Stop()
 	defer settled.Stop()
-	settling, hurried := false, false
+	again := time.NewTimer(0)
+	again.Stop()
+	defer again.Stop()
+	settling, hurried, trying := false, false, false
 	for {
+		if !trying {
+			if wait, ok := k.retry(); ok {
+				trying = true
+				again.Reset(wait)
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -33,6 +42,9 @@ func (k *Keeper) loop(ctx context.Context) {
 			settling = false
 			k.check(ctx, false)
 		case <-poll.C:
+			k.check(ctx, true)
+		case <-again.C:
+			trying = false
 			k.check(ctx, true)
 		case <-k.poke:
 			if !hurried { // so for pokes
@@ -66,10 +78,10 @@ func (k *Keeper) watch(ctx context.Context) {
 	for ctx.Err() == nil {
 		one, end := context.WithCancel(ctx)
 		k.mu.Lock()
-		table, active := k.cfg.Table, k.active
+		table, wanted := k.cfg.Table, k.cfg.Mode != Off && !k.hopeless
 		k.endWatch = end
 		k.mu.Unlock()
-		if active {
+		if wanted {
 			err := k.deps.Kernel.Watch(one, table, func() { prompt(k.changed) })
 			if one.Err() != nil { // the table is another one now, or all is over
 				continue

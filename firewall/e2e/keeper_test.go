@@ -69,7 +69,9 @@ func TestAKeeperOnARealKernel(t *testing.T) {
 			t.Errorf("after %s: members %v", command, got)
 		}
 	}
-	if err := k.SetMembers(t.Context(), append(cfg.Members, keeper.Member{Name: "3", Hosts: []string{"10.1.0.7"}})); err != nil {
+	more := cfg
+	more.Members = append(cfg.Members, keeper.Member{Name: "3", Hosts: []string{"10.1.0.7"}})
+	if err := k.Update(t.Context(), more); err != nil {
 		t.Fatal(err)
 	}
 	if got := members(); !slices.Equal(got, append(both, "10.1.0.7")) {

@@ -178,22 +178,29 @@ func (k *kernel) table(name string) (rs firewall.Ruleset, ok bool) {
 	return rs, ok
 }
 
-// names is a Resolver.
-type names struct {
+// resolver is a Resolver.
+type resolver struct {
 	mu    sync.Mutex
 	known map[string][]netip.Addr
+	slow  bool // it does not answer
 }
 
-func (n *names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+func (n *resolver) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.slow {
+		n.mu.Unlock()
+		<-ctx.Done()
+		n.mu.Lock()
+		return nil, ctx.Err()
+	}
 	if a, ok := n.known[host]; ok {
 		return append([]netip.Addr{}, a...), nil
 	}
 	return nil, errors.New("no such host")
 }
 
-func (n *names) set(host string, addrs ...string) {
+func (n *resolver) set(host string, addrs ...string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.known == nil {
@@ -208,13 +215,13 @@ func (n *names) set(host string, addrs ...string) {
 // world is what a Keeper under test lives in.
 type world struct {
 	kernel *kernel
-	names  *names
+	names  *resolver
 	logs   *observer.ObservedLogs
 	deps   Deps
 }
 
 func newWorld() *world {
-	w := &world{kernel: newKernel(), names: &names{}}
+	w := &world{kernel: newKernel(), names: &resolver{}}
 	var core zapcore.Core
 	core, w.logs = observer.New(zap.InfoLevel)
 	w.deps = Deps{Kernel: w.kernel, Resolver: w.names, Log: zap.New(core), Interfaces: interfaces}

@@ -59,7 +59,8 @@ type Keeper struct {
 	deps Deps
 	log  *zap.Logger
 
-	// mu is held during work with the kernel and with names, which is bounded by their time limits.
+	// mu is held during work with the kernel, which is bounded by its time limits, and not while names are looked up:
+	// a slow resolver must not keep a lost table from coming back.
 	mu           sync.Mutex
 	cfg          Config
 	planner      Planner
@@ -86,6 +87,7 @@ type Keeper struct {
 	changed    chan struct{} // something happened to the table
 	others     chan struct{} // perhaps something happened to the rules of others
 	poke       chan struct{} // names are to be resolved soon
+	known      chan struct{} // they have been
 	cancel     context.CancelFunc
 	goroutines sync.WaitGroup
 }
@@ -106,8 +108,9 @@ func Start(ctx context.Context, cfg Config, deps Deps) (*Keeper, error) {
 	k := &Keeper{
 		deps: deps, log: deps.Log, claims: make(map[string]func()),
 		planner: Planner{Resolver: deps.Resolver, Interfaces: deps.Interfaces},
-		changed: make(chan struct{}, 1), poke: make(chan struct{}, 1), others: make(chan struct{}, 1),
+		changed: make(chan struct{}, 1), poke: make(chan struct{}, 1), others: make(chan struct{}, 1), known: make(chan struct{}, 1),
 	}
+	k.planner.Resolve(ctx, cfg)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	defer k.publish()
@@ -130,6 +133,7 @@ func Start(ctx context.Context, cfg Config, deps Deps) (*Keeper, error) {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	k.cancel = cancel
 	k.goroutines.Go(func() { k.loop(run) })
+	k.goroutines.Go(func() { k.lookUpNames(run) })
 	k.goroutines.Go(func() { k.watch(run) })
 	k.goroutines.Go(func() { k.watchForeign(run) })
 	return k, nil
@@ -138,6 +142,9 @@ func Start(ctx context.Context, cfg Config, deps Deps) (*Keeper, error) {
 // Update follows a new configuration. On an error in it the old rules stay. With mode Required it is also
 // an error if the new rules could not be applied; they are tried again all the same.
 func (k *Keeper) Update(ctx context.Context, cfg Config) error {
+	if cfg.Mode != Off {
+		k.planner.Resolve(ctx, cfg)
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	defer k.publish()
@@ -152,20 +159,6 @@ func (k *Keeper) Update(ctx context.Context, cfg Config) error {
 			k.keepClaim(k.cfg.Table)
 		}
 	}()
-	return k.update(ctx, cfg)
-}
-
-// SetMembers follows a change of the membership: call it before a joiner dials, with the joiner, and after a
-// leaver has left, without. The rules are in force when it returns without error.
-func (k *Keeper) SetMembers(ctx context.Context, members []Member) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	defer k.publish()
-	if k.stopped {
-		return errors.New("firewall: stopped")
-	}
-	cfg := k.cfg
-	cfg.Members = members
 	return k.update(ctx, cfg)
 }
 
@@ -226,10 +219,10 @@ func (k *Keeper) Stop(ctx context.Context) error {
 	return nil
 }
 
-// follow makes the rules of cfg and puts them in force. If there are none to make nothing has changed; on
+// follow makes the rules of cfg, of what is known of its names, and puts them in force. If there are none to make nothing has changed; on
 // another error they are wanted and not in force.
 func (k *Keeper) follow(ctx context.Context, cfg Config) error {
-	plan, err := k.planner.Plan(ctx, cfg)
+	plan, err := k.planner.Make(cfg)
 	if err != nil {
 		return err
 	}
@@ -401,18 +394,17 @@ func (k *Keeper) storm(now time.Time) bool {
 	return len(k.putBacks) >= stormCount
 }
 
-// resolve looks names and interfaces up again, and tries again what is not in force. soon asks for the next time.
-func (k *Keeper) resolve(ctx context.Context) (soon bool) {
+// renew follows what is known of names and interfaces, and tries again what is not in force.
+func (k *Keeper) renew(ctx context.Context) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if ctx.Err() != nil || k.cfg.Mode == Off {
-		return false
+		return
 	}
 	defer k.publish()
 	if err := k.follow(ctx, k.cfg); err != nil && k.active && ctx.Err() == nil {
 		k.log.Warn("firewall rules could not be made, the old ones stay", zap.Error(err))
 	}
-	return len(k.plan.Unresolved) > 0
 }
 
 // removeLeftover removes what a run with rules has left, if it can.

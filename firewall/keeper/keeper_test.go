@@ -53,7 +53,7 @@ func TestTheRulesAreInForceAfterStartAndGoneAfterStop(t *testing.T) {
 		if s := k.Status(); s.Active || s.Reason != "stopped" {
 			t.Errorf("status %+v", s)
 		}
-		if err := k.SetMembers(t.Context(), nil); err == nil {
+		if err := k.Update(t.Context(), config()); err == nil {
 			t.Error("it works after its end")
 		}
 	})
@@ -184,6 +184,31 @@ func TestTheRulesArePutBack(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A resolver that does not answer keeps neither the rules away nor anything else.
+func TestASlowResolverDoesNotDelayTheRules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		k := w.start(t, config())
+		w.names.mu.Lock()
+		w.names.slow = true
+		w.names.mu.Unlock()
+		time.Sleep(resolveEvery + time.Millisecond) // and it looks names up now
+		for n := range uint64(2) {
+			w.kernel.flush(true)
+			time.Sleep(lookupTimeout / 3)
+			synctest.Wait()
+			if _, ok := w.kernel.table("zkd"); !ok || k.Status().PutBack != n+1 {
+				t.Errorf("the rules are not back: %+v", k.Status())
+			}
+		}
+		time.Sleep(lookupTimeout)
+		synctest.Wait()
+		if m := k.Status().Members[1]; m.Error == "" || fmt.Sprint(m.Addresses) != "[10.1.0.2 fd00:1::2]" {
+			t.Errorf("member 2: %+v", m)
+		}
+	})
 }
 
 // Who restarts a firewall flushes all tables, often twice: also what is flushed between writing and reading back comes
@@ -359,8 +384,9 @@ func TestMembersFollowAtOnce(t *testing.T) {
 		w := newWorld()
 		k := w.start(t, config())
 		w.kernel.since()
-		members := append(config().Members[:2:2], Member{Name: "4", Hosts: []string{"10.1.0.4"}, From: []netip.Prefix{netip.MustParsePrefix("172.16.0.0/30")}})
-		if err := k.SetMembers(t.Context(), members); err != nil {
+		cfg := config()
+		cfg.Members = append(config().Members[:2:2], Member{Name: "4", Hosts: []string{"10.1.0.4"}, From: []netip.Prefix{netip.MustParsePrefix("172.16.0.0/30")}})
+		if err := k.Update(t.Context(), cfg); err != nil {
 			t.Fatal(err)
 		}
 		if calls := w.kernel.since(); !slices.Equal(calls, []string{"set zkd.members4 [10.1.0.1-10.1.0.2 10.1.0.4 172.16.0.0/30]"}) {

@@ -60,7 +60,8 @@ func (p *Planner) at(list []listener, forMembers bool) (out []netip.AddrPort) {
 			out = append(out, netip.AddrPortFrom(netip.Addr{}, l.port))
 			continue
 		}
-		for _, a := range p.known[l.host] {
+		known, _ := p.names.addresses(l.host)
+		for _, a := range known {
 			if !slices.Contains(p.bound[l.host], a) {
 				p.bound[l.host] = append(p.bound[l.host], a)
 			}

@@ -14,15 +14,13 @@ import (
 func (k *Keeper) loop(ctx context.Context) {
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
-	resolve := time.NewTimer(nextResolve(k.unresolved()))
-	defer resolve.Stop()
 	settled := time.NewTimer(0)
 	settled.Stop()
 	defer settled.Stop()
 	again := time.NewTimer(0)
 	again.Stop()
 	defer again.Stop()
-	settling, hurried, trying := false, false, false
+	settling, trying := false, false
 	for {
 		if !trying {
 			if wait, ok := k.retry(); ok {
@@ -46,14 +44,36 @@ func (k *Keeper) loop(ctx context.Context) {
 		case <-again.C:
 			trying = false
 			k.check(ctx, true)
+		case <-k.known:
+			k.renew(ctx)
+		}
+	}
+}
+
+// lookUpNames looks names up again until ctx ends.
+func (k *Keeper) lookUpNames(ctx context.Context) {
+	hurried := k.unresolved()
+	due := time.NewTimer(nextResolve(hurried))
+	defer due.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
 		case <-k.poke:
-			if !hurried { // so for pokes
+			if !hurried { // many do not put it off
 				hurried = true
-				resolve.Reset(resolveSoon)
+				due.Reset(resolveSoon)
 			}
-		case <-resolve.C:
-			hurried = k.resolve(ctx)
-			resolve.Reset(nextResolve(hurried))
+		case <-due.C:
+			k.mu.Lock()
+			cfg := k.cfg
+			k.mu.Unlock()
+			if cfg.Mode != Off {
+				k.planner.Resolve(ctx, cfg)
+			}
+			prompt(k.known)
+			hurried = k.unresolved()
+			due.Reset(nextResolve(hurried))
 		}
 	}
 }
@@ -68,8 +88,9 @@ func nextResolve(soon bool) time.Duration {
 // unresolved reports whether there is a name that has never had an address.
 func (k *Keeper) unresolved() bool {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	return len(k.plan.Unresolved) > 0
+	cfg := k.cfg
+	k.mu.Unlock()
+	return len(k.planner.unresolved(cfg)) > 0
 }
 
 // watch listens for changes of the table until ctx ends. Where it cannot, the poll remains.

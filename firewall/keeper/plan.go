@@ -2,11 +2,9 @@ package keeper
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"zkd/firewall"
 )
@@ -33,19 +31,16 @@ type MemberStatus struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Planner makes plans. It remembers the last good addresses of names: a failed look-up never takes a
-// member's access away. The zero Planner with its fields set is ready; it is for one goroutine at a time.
+// Planner makes plans. The zero Planner with its fields set is ready; it is for one goroutine at a time, but for
+// Resolve.
 type Planner struct {
 	Resolver   Resolver
 	Interfaces func() ([]Interface, error)
 
-	known map[string][]netip.Addr
+	names names
 	// bound are all addresses that names of listeners have ever had: what listens does not follow its name.
 	bound map[string][]netip.Addr
 }
-
-// lookupTimeout bounds the look-ups of one plan, which run side by side.
-const lookupTimeout = 3 * time.Second
 
 // ConfigError is an error of the configuration, which no second try mends.
 type ConfigError struct{ Err error }
@@ -53,9 +48,51 @@ type ConfigError struct{ Err error }
 func (e *ConfigError) Error() string { return e.Err.Error() }
 func (e *ConfigError) Unwrap() error { return e.Err }
 
-// Plan resolves the names of cfg and computes the rules. An error is a *ConfigError, or one of this
-// host; a name that cannot be resolved is told in Members.
+// Plan resolves the names of cfg and computes the rules, as Resolve and Make do.
 func (p *Planner) Plan(ctx context.Context, cfg Config) (Plan, error) {
+	p.Resolve(ctx, cfg)
+	return p.Make(cfg)
+}
+
+// Resolve looks the names of cfg up, which may take seconds, for the next Make. It can be called beside everything
+// else.
+func (p *Planner) Resolve(ctx context.Context, cfg Config) {
+	if list, err := cfg.hosts(); err == nil {
+		p.names.lookUp(ctx, p.Resolver, list)
+	}
+}
+
+// hosts are all names and addresses in c.
+func (c Config) hosts() ([]string, error) {
+	ports, err := c.listeners()
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for _, l := range slices.Concat(ports.client, ports.admin, ports.peer, ports.election) {
+		list = append(list, l.host)
+	}
+	for _, m := range c.Members {
+		list = append(list, m.Hosts...)
+	}
+	slices.Sort(list)
+	return slices.DeleteFunc(slices.Compact(list), func(name string) bool { return name == "" }), nil
+}
+
+// unresolved returns the names in cfg that have never had an address.
+func (p *Planner) unresolved(cfg Config) (list []string) {
+	hosts, _ := cfg.hosts()
+	for _, name := range hosts {
+		if at, _ := p.names.addresses(name); len(at) == 0 {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// Make computes the rules from what is known of names. An error is a *ConfigError, or one of this host; a name that
+// cannot be resolved is told in Members.
+func (p *Planner) Make(cfg Config) (Plan, error) {
 	cfg = cfg.withDefaults()
 	interfaces, err := p.Interfaces()
 	if err != nil {
@@ -65,26 +102,11 @@ func (p *Planner) Plan(ctx context.Context, cfg Config) (Plan, error) {
 		Interfaces: interfaces, ClientsConfigured: cfg.Clients != nil,
 		Policy: firewall.Policy{Table: cfg.Table, Refusal: cfg.Refusal, Clients: cfg.Clients, Admins: cfg.Admins},
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
-	defer cancel()
 	ports, err := cfg.listeners()
 	if err != nil {
 		return Plan{}, &ConfigError{err}
 	}
-	var names []string
-	for _, l := range slices.Concat(ports.client, ports.admin, ports.peer, ports.election) {
-		names = append(names, l.host)
-	}
-	for _, m := range cfg.Members {
-		names = append(names, m.Hosts...)
-	}
-	failed := p.lookUp(ctx, names)
-	slices.Sort(names)
-	for _, n := range slices.Compact(names) {
-		if n != "" && p.known[n] == nil {
-			plan.Unresolved = append(plan.Unresolved, n)
-		}
-	}
+	plan.Unresolved = p.unresolved(cfg)
 	plan.Policy.ClientPorts, plan.Policy.AdminPorts = p.at(ports.client, false), p.at(ports.admin, false)
 	plan.Policy.PeerPorts, plan.Policy.ElectionPorts = p.at(ports.peer, true), p.at(ports.election, true)
 	if cfg.Clients == nil {
@@ -93,7 +115,8 @@ func (p *Planner) Plan(ctx context.Context, cfg Config) (Plan, error) {
 			if l.host == "" {
 				listen = append(listen, netip.Addr{})
 			}
-			listen = append(listen, p.known[l.host]...)
+			at, _ := p.names.addresses(l.host)
+			listen = append(listen, at...)
 		}
 		plan.Policy.Clients = firewall.Connected(listen, addresses(interfaces))
 		plan.NoClients = len(plan.Policy.Clients) == 0 && slices.ContainsFunc(listen, func(a netip.Addr) bool { return !a.IsLoopback() })
@@ -102,10 +125,11 @@ func (p *Planner) Plan(ctx context.Context, cfg Config) (Plan, error) {
 		status := MemberStatus{Name: m.Name, Addresses: []string{}}
 		sources := slices.Clone(m.From)
 		for _, h := range m.Hosts {
-			if err := failed[h]; err != nil {
+			at, err := p.names.addresses(h)
+			if err != nil {
 				status.Error = err.Error()
 			}
-			for _, a := range p.known[h] {
+			for _, a := range at {
 				// A host's own name may lead to loopback, from where everything is allowed anyway; as the
 				// source of a packet from elsewhere it would be forged.
 				if !a.IsLoopback() {
@@ -131,51 +155,4 @@ func text(p netip.Prefix) string {
 		return p.Addr().String()
 	}
 	return p.String()
-}
-
-// lookUp finds the addresses of names, side by side, and keeps them. It returns the errors by name.
-func (p *Planner) lookUp(ctx context.Context, names []string) map[string]error {
-	if p.known == nil {
-		p.known = make(map[string][]netip.Addr)
-	}
-	names = slices.Clone(names)
-	slices.Sort(names)
-	type answer struct {
-		name  string
-		addrs []netip.Addr
-		err   error
-	}
-	answers := make(chan answer)
-	asked := 0
-	for _, name := range slices.Compact(names) {
-		if name == "" {
-			continue
-		}
-		if a, err := netip.ParseAddr(name); err == nil {
-			p.known[name] = []netip.Addr{a.Unmap()}
-			continue
-		}
-		asked++
-		go func() {
-			addrs, err := p.Resolver.LookupNetIP(ctx, "ip", name)
-			if err == nil && len(addrs) == 0 {
-				err = errors.New("has no address")
-			}
-			answers <- answer{name, addrs, err}
-		}()
-	}
-	failed := make(map[string]error)
-	for range asked {
-		a := <-answers
-		if a.err != nil {
-			failed[a.name] = fmt.Errorf("%s: %w", a.name, a.err)
-			continue
-		}
-		for i := range a.addrs {
-			a.addrs[i] = a.addrs[i].Unmap()
-		}
-		slices.SortFunc(a.addrs, netip.Addr.Compare)
-		p.known[a.name] = slices.Compact(a.addrs)
-	}
-	return failed
 }

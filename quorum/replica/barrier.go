@@ -70,6 +70,7 @@ func (r *Replica) barrierDone(id uint64) {
 		return
 	}
 	delete(r.barriers, id)
+	r.paid(&req)
 	if req.ask != nil {
 		req.ask()
 		return

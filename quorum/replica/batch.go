@@ -122,6 +122,7 @@ func (r *Replica) proposeOne(req *Request, wallMillis int64, batch []zab.Txn) []
 	zxid, ok := r.leader.Propose()
 	if !ok {
 		r.inflight = r.inflight[:len(r.inflight)-1]
+		r.paid(req)
 		r.lose(req) // the next tick ends the reign, so that a new epoch begins
 		return batch
 	}
@@ -201,6 +202,7 @@ func (r *Replica) deliver(committed zk.Zxid) {
 			} else {
 				r.answer(p)
 			}
+			r.paid(&p.req)
 			*p = proposal{} // keeps nothing alive
 		}
 		r.mu.Unlock()

@@ -32,6 +32,7 @@ type leaderState struct {
 	slab     []byte // where txns are encoded; those in flight are views of it, or of earlier ones
 
 	barrierState
+	owed map[zab.LinkID]int64 // see owe
 }
 
 // actLeader does an action of a leader.
@@ -45,8 +46,7 @@ func (r *Replica) actLeader(a zab.Action) {
 	case zab.Close:
 		if l := r.links[a.Link]; l != nil {
 			r.log.Warn("learner is let go", zap.Int64("peer", int64(a.Server)), zap.String("reason", string(a.Reason)), zap.String("detail", a.Detail))
-			l.end(r)
-			delete(r.links, a.Link)
+			r.unlink(a.Link)
 		}
 	case zab.StreamTxns:
 		r.streamTxns(a)
@@ -58,9 +58,8 @@ func (r *Replica) actLeader(a zab.Action) {
 				return // let go for what stood before
 			}
 			if err := r.takeForward(a.Link, &a.Packets[i]); err != nil {
-				r.log.Warn("learner is let go: malformed request", zap.Int64("peer", int64(a.Server)), zap.Error(err))
-				r.links[a.Link].end(r)
-				delete(r.links, a.Link)
+				r.log.Warn("learner is let go: its request cannot be taken in", zap.Int64("peer", int64(a.Server)), zap.Error(err))
+				r.unlink(a.Link)
 				r.step(zab.LinkDown{Link: a.Link})
 				return
 			}
@@ -106,8 +105,7 @@ func (r *Replica) streamTxns(a zab.StreamTxns) {
 	if a.After < r.history.floor { // it was raised since the sync began: what is missing would not be missed
 		r.log.Warn("learner is let go: the log that it needs has gone meanwhile", zap.Int64("peer", int64(l.server)),
 			zap.Stringer("after", a.After), zap.Stringer("floor", r.history.floor))
-		l.end(r)
-		delete(r.links, a.Link)
+		r.unlink(a.Link)
 		r.step(zab.LinkDown{Link: a.Link})
 		return
 	}
@@ -236,10 +234,9 @@ func (r *Replica) takeForward(link zab.LinkID, p *proto.QuorumPacket) error {
 			return d.Err()
 		}
 		r.stats.SessionsRevalidated.Add(1)
-		r.incoming = append(r.incoming, Request{
+		return r.owe(Request{
 			Request: prep.Request{Session: t.Session, TimeoutMillis: t.TimeoutMillis}, Kind: Attach, link: link,
 		})
-		return nil
 	}
 	var f proto.ForwardedRequest
 	f.Decode(&d)
@@ -257,8 +254,7 @@ func (r *Replica) takeForward(link zab.LinkID, p *proto.QuorumPacket) error {
 			return timeout.Err()
 		}
 	}
-	r.incoming = append(r.incoming, req)
-	return nil
+	return r.owe(req)
 }
 
 // touch takes in of which sessions a learner has heard.

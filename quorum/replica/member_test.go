@@ -57,8 +57,8 @@ func (l *scriptLink) Close()                   { l.dropped = true }
 func (l *scriptLink) Moved() (got, sent int64) { return 0, 0 }
 func (l *scriptLink) RemoteAddr() net.Addr     { return &net.TCPAddr{} }
 
-// member starts server 1 of three, which has been elected, or has elected server 2.
-func member(t *testing.T, cfg Config, role proto.PeerState) (*Manual, *scriptedPeers) {
+// ensembleOf makes cfg that of server 1 of three.
+func ensembleOf(t *testing.T, cfg Config) (Config, *scriptedPeers) {
 	t.Helper()
 	var c proto.QuorumConfig
 	for id := zk.ServerID(1); id <= 3; id++ {
@@ -70,6 +70,13 @@ func member(t *testing.T, cfg Config, role proto.PeerState) (*Manual, *scriptedP
 	}
 	peers := new(scriptedPeers)
 	cfg.Peers, cfg.Members, cfg.ConfigText, cfg.InitLimit, cfg.SyncLimit, cfg.PurgeInterval = peers, members, c.String(), 10, 5, 0
+	return cfg, peers
+}
+
+// member starts server 1 of three, which has been elected, or has elected server 2.
+func member(t *testing.T, cfg Config, role proto.PeerState) (*Manual, *scriptedPeers) {
+	t.Helper()
+	cfg, peers := ensembleOf(t, cfg)
 	m, err := StartManual(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ func (r *Replica) Joined(term Term, l Link, info proto.LearnerInfo, observer boo
 // Received takes in what came over a link, in order.
 func (r *Replica) Received(term Term, l Link, packets []proto.QuorumPacket) {
 	r.turn.Lock()
-	id := zab.LinkID(l.ID())
+	id, slow := zab.LinkID(l.ID()), false
 	if r.known(term, id) {
 		if err := r.checkTxns(packets); err != nil {
 			r.endRole(zab.ReasonMalformed, err.Error())
@@ -40,8 +40,12 @@ func (r *Replica) Received(term Term, l Link, packets []proto.QuorumPacket) {
 			r.step(zab.Received{Link: id, Packets: packets})
 			r.heard()
 		}
+		slow = r.owed[id] > slowOwedBytes
 	}
 	r.release(r.role == learning && len(packets) <= inlinePackets)
+	if slow && !r.cfg.manual {
+		r.pause(slowRead)
+	}
 }
 
 // checkTxns looks at what a leader sends to be logged: what this server cannot apply must not become durable here,
@@ -94,8 +98,7 @@ func (r *Replica) Down(term Term, l Link, err error) {
 		}
 	case r.role == leading:
 		r.log.Info("lost the connection to a learner", zap.Int64("peer", int64(r.links[id].server)), zap.Bool("observer", r.links[id].observer), zap.Error(err))
-		r.links[id].end(r)
-		delete(r.links, id)
+		r.unlink(id)
 		if bad := (*unreadable)(nil); errors.As(err, &bad) {
 			r.passOver(bad)
 		}

@@ -430,6 +430,11 @@ func TestNamesAreFollowed(t *testing.T) {
 			time.Sleep(resolveSoon / 10)
 		}
 		synctest.Wait()
+		if got := elements(t, w.kernel, "zkd", "members4"); got != "10.1.0.1-10.1.0.3 10.1.0.9" {
+			t.Errorf("members4, soon: %s", got)
+		}
+		time.Sleep(linger + resolveEvery)
+		synctest.Wait()
 		if got := elements(t, w.kernel, "zkd", "members4"); got != "10.1.0.1-10.1.0.2 10.1.0.9" {
 			t.Errorf("members4: %s", got)
 		}

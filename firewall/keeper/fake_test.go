@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 
@@ -229,6 +230,13 @@ func newWorld() *world {
 	w.names.set("h2", "10.1.0.2", "fd00:1::2")
 	w.names.set("h3", "10.1.0.3")
 	return w
+}
+
+func parsePrefixes(texts string) (list []netip.Prefix) {
+	for _, s := range strings.Fields(texts) {
+		list = append(list, netip.MustParsePrefix(s))
+	}
+	return list
 }
 
 func interfaces() ([]Interface, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 )
 
@@ -16,7 +17,7 @@ type Interface struct {
 }
 
 // SystemInterfaces returns the interfaces of this host that are up. An address without a subnet of its own,
-// as DHCPv6 and some clouds give them, gets that of the route that reaches its neighbours, if there is one.
+// as DHCPv6 and virtual addresses have none, gets that of the route that reaches its neighbours, if there is one.
 func SystemInterfaces() ([]Interface, error) {
 	all, err := net.Interfaces()
 	if err != nil {
@@ -43,43 +44,70 @@ func SystemInterfaces() ([]Interface, error) {
 			}
 			ip, _ := netip.AddrFromSlice(n.IP)
 			bits, _ := n.Mask.Size()
-			p := netip.PrefixFrom(ip.Unmap(), bits)
-			if p.IsSingleIP() {
-				p = widen(p, routes[i.Index])
-			}
-			out.Prefixes = append(out.Prefixes, p)
+			out.Prefixes = append(out.Prefixes, netip.PrefixFrom(ip.Unmap(), bits))
 		}
+		widenAll(out.Prefixes, routes[i.Index])
 		list = append(list, out)
 	}
 	return list, nil
 }
 
-// widen gives an address the length of the longest route to more than itself that contains it.
-func widen(p netip.Prefix, routes []netip.Prefix) netip.Prefix {
-	bits := 0
-	for _, r := range routes {
-		if r.Contains(p.Addr()) && !r.IsSingleIP() && r.Bits() > bits {
-			bits = r.Bits()
+// The shortest prefixes that are taken for a subnet of neighbours, in bits: 10.0.0.0/8, and what a provider gets.
+const shortest4, shortest6 = 8, 32
+
+// route is one without a gateway.
+type route struct {
+	dest   netip.Prefix
+	source netip.Addr // the preferred one; not valid if there is none
+	// onLink says that it stands for a subnet of the interface: that the kernel made it, of an address of the
+	// interface or of what a router of the link announced, or that a daemon did so for the kernel.
+	onLink bool
+}
+
+// widenAll gives addresses without a subnet the length of the longest route that stands for one and contains them.
+//
+// Routes that somebody else made, without a gateway too, do not: a tunnel is given such a route for all that it is to
+// carry, 0.0.0.0/1 and 128.0.0.0/1 to carry everything, and who is behind it is no neighbour.
+func widenAll(addrs []netip.Prefix, routes []route) {
+	own := slices.Clone(addrs)
+	for i, p := range addrs {
+		if !p.IsSingleIP() {
+			continue
+		}
+		shortest := shortest4
+		if p.Addr().Is6() {
+			shortest = shortest6
+		}
+		bits := 0
+		for _, r := range routes {
+			ofInterface := !r.source.IsValid() || slices.ContainsFunc(own, func(o netip.Prefix) bool { return o.Addr() == r.source })
+			if r.onLink && ofInterface && r.dest.Contains(p.Addr()) && !r.dest.IsSingleIP() && r.dest.Bits() >= shortest && r.dest.Bits() > bits {
+				bits = r.dest.Bits()
+			}
+		}
+		if bits > 0 {
+			addrs[i] = netip.PrefixFrom(p.Addr(), bits)
 		}
 	}
-	if bits == 0 {
-		return p
-	}
-	return netip.PrefixFrom(p.Addr(), bits)
 }
 
 // Of a route message. Source: linux/rtnetlink.h, struct rtmsg: family, dst_len, src_len, tos, table, protocol,
 // scope and type of a byte each, and flags of four.
 const (
-	routeHeader = 12
-	routeLength = 1
-	routeTable  = 4
-	routeType   = 7
+	routeHeader   = 12
+	routeLength   = 1
+	routeTable    = 4
+	routeProtocol = 5
+	routeScope    = 6
+	routeType     = 7
+
+	// protocolRA marks what systemd-networkd and NetworkManager make of announcements of routers (RTPROT_RA).
+	protocolRA = 9
 )
 
 // connectedRoutes returns the routes without a gateway by the index of their interface: the subnets whose
 // hosts are neighbours.
-func connectedRoutes() (map[int][]netip.Prefix, error) {
+func connectedRoutes() (map[int][]route, error) {
 	data, err := syscall.NetlinkRIB(syscall.RTM_GETROUTE, syscall.AF_UNSPEC)
 	if err != nil {
 		return nil, fmt.Errorf("read routes: %w", err)
@@ -88,7 +116,7 @@ func connectedRoutes() (map[int][]netip.Prefix, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read routes: %w", err)
 	}
-	routes := make(map[int][]netip.Prefix)
+	routes := make(map[int][]route)
 	for _, m := range messages {
 		if m.Header.Type != syscall.RTM_NEWROUTE || len(m.Data) < routeHeader ||
 			m.Data[routeTable] != syscall.RT_TABLE_MAIN || m.Data[routeType] != syscall.RTN_UNICAST {
@@ -99,11 +127,14 @@ func connectedRoutes() (map[int][]netip.Prefix, error) {
 			return nil, fmt.Errorf("read routes: %w", err)
 		}
 		var dest netip.Addr
+		var r route
 		index, direct := 0, true
 		for _, a := range attrs {
 			switch a.Attr.Type {
 			case syscall.RTA_DST:
 				dest, _ = netip.AddrFromSlice(a.Value)
+			case syscall.RTA_PREFSRC:
+				r.source, _ = netip.AddrFromSlice(a.Value)
 			case syscall.RTA_OIF:
 				if len(a.Value) == 4 {
 					index = int(binary.NativeEndian.Uint32(a.Value))
@@ -112,9 +143,17 @@ func connectedRoutes() (map[int][]netip.Prefix, error) {
 				direct = false
 			}
 		}
-		if direct && dest.IsValid() {
-			routes[index] = append(routes[index], netip.PrefixFrom(dest, int(m.Data[routeLength])))
+		if !direct || !dest.IsValid() {
+			continue
 		}
+		r.dest = netip.PrefixFrom(dest, int(m.Data[routeLength]))
+		protocol := m.Data[routeProtocol]
+		if dest.Is4() {
+			r.onLink = protocol == syscall.RTPROT_KERNEL && m.Data[routeScope] == syscall.RT_SCOPE_LINK
+		} else { // which has no scopes of routes
+			r.onLink = protocol == syscall.RTPROT_KERNEL || protocol == protocolRA
+		}
+		routes[index] = append(routes[index], r)
 	}
 	return routes, nil
 }

@@ -15,8 +15,10 @@ import (
 const (
 	// maxHandshakes is how many connections may be about to say who they are.
 	maxHandshakes = 64
-	// acceptPause is how long an accept loop waits after a passing error.
+	// acceptPause is how long an accept loop waits after an error.
 	acceptPause = 50 * time.Millisecond
+	// acceptPatience is how long it may meet nothing but errors.
+	acceptPatience = 10 * time.Second
 )
 
 // gate accepts connections and gives each a goroutine to say who it is in, with a deadline: whoever
@@ -35,7 +37,7 @@ type gate struct {
 	entering  []net.Conn // oldest first
 }
 
-// serve accepts on l, which it owns, until close. failed is told of an error that will not pass, and
+// serve accepts on l, which it owns, until close. failed is told of an error that does not pass, and
 // then nobody is accepted any more.
 func (g *gate) serve(l net.Listener, failed func(error)) {
 	g.mu.Lock()
@@ -49,19 +51,28 @@ func (g *gate) serve(l net.Listener, failed func(error)) {
 }
 
 func (g *gate) acceptLoop(l net.Listener, failed func(error)) {
+	var since, said time.Time // of the first of the errors that nobody was accepted between, and of the last one logged
 	for {
 		nc, err := l.Accept()
+		now := time.Now()
 		switch {
 		case err == nil:
 			g.admit(nc)
+			since = time.Time{}
 			continue
 		case errors.Is(err, net.ErrClosed):
 			return
-		case !passing(err):
+		case since.IsZero():
+			since = now
+		}
+		if final(err, now.Sub(since)) {
 			failed(fmt.Errorf("peer: accept on %v: %w", l.Addr(), err))
 			return
 		}
-		g.complain.log.Error("cannot accept for now", zap.Stringer("listen", l.Addr()), zap.Error(err))
+		if said.IsZero() || now.Sub(said) >= complainEvery {
+			said = now
+			g.complain.log.Error("cannot accept for now", zap.Stringer("listen", l.Addr()), zap.Error(err))
+		}
 		select {
 		case <-time.After(acceptPause):
 		case <-g.closing:
@@ -70,14 +81,20 @@ func (g *gate) acceptLoop(l net.Listener, failed func(error)) {
 	}
 }
 
-// passing reports whether accepting may work again by itself.
-func passing(err error) bool {
-	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR, syscall.EPROTO} {
+// final reports whether accepting will not work again by itself. Errors of a connection that was about to come are given
+// by accept, too, with whatever the network said (accept(2): treat them like EAGAIN); so anything may pass.
+func final(err error, lasted time.Duration) bool {
+	for _, e := range []syscall.Errno{syscall.EBADF, syscall.EINVAL} { // no listening socket
 		if errors.Is(err, e) {
 			return true
 		}
 	}
-	return false
+	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} { // of this host, not of the port
+		if errors.Is(err, e) {
+			return false
+		}
+	}
+	return lasted >= acceptPatience
 }
 
 func (g *gate) admit(nc net.Conn) {

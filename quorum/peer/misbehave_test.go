@@ -250,30 +250,71 @@ func TestAServerThatHasAnothersAddressIsNamed(t *testing.T) {
 }
 
 func TestAPortThatCannotAcceptFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPipes()
-		e, in := electionOn(p, 2, "two")
-		defer e.Close()
-		e.Serve(&brokenListener{errs: []error{syscall.EMFILE, syscall.EMFILE, syscall.EINVAL}})
-		time.Sleep(time.Second)
-		synctest.Wait()
-		in.mu.Lock()
-		defer in.mu.Unlock()
-		if in.failed == nil || !strings.Contains(in.failed.Error(), "accept on broken: invalid argument") {
-			t.Errorf("failed with %v", in.failed)
-		}
-	})
+	for name, test := range map[string]struct {
+		err   error
+		until time.Duration // it goes away; 0: it does not
+		fails time.Duration // after so long; -1: not
+		said  int           // times that it is logged in the minute after
+	}{
+		"no listening socket":                {syscall.EINVAL, 0, 0, 0},
+		"no socket":                          {os.NewSyscallError("accept4", syscall.EBADF), 0, 0, 0},
+		"the network of a peer was down":     {os.NewSyscallError("accept4", syscall.ENETDOWN), time.Second, -1, 1},
+		"a peer's host was not reached":      {syscall.EHOSTUNREACH, acceptPatience - time.Second, -1, 1},
+		"a firewall forbids it, for a while": {syscall.EPERM, time.Second, -1, 1},
+		"a firewall forbids it":              {syscall.EPERM, 0, acceptPatience, 1},
+		"something else that stays":          {io.ErrUnexpectedEOF, 0, acceptPatience, 1},
+		"no descriptors, for long":           {syscall.EMFILE, 10 * time.Minute, -1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				core, logs := observer.New(zap.ErrorLevel)
+				in := newInbox()
+				e := NewElection(ElectionConfig{Self: 2, Addrs: at("two"), Network: newPipes().network(), Receiver: in, Logger: zap.New(core)})
+				defer e.Close()
+				began := time.Now()
+				l := &brokenListener{err: test.err, until: test.until, closed: make(chan struct{})}
+				e.Serve(l)
+				time.Sleep(time.Minute - time.Second)
+				synctest.Wait()
+				in.mu.Lock()
+				defer in.mu.Unlock()
+				failed := in.failed != nil
+				if failed != (test.fails >= 0) || failed && (!strings.Contains(in.failed.Error(), "accept on broken: ") || !errors.Is(in.failed, test.err)) {
+					t.Errorf("failed with %v", in.failed)
+				}
+				if took := l.last.Sub(began); failed && (took < test.fails || took > test.fails+acceptPause) {
+					t.Errorf("failed after %v", took)
+				}
+				if logs.Len() != test.said {
+					t.Errorf("logged %v", logs.All())
+				}
+			})
+		})
+	}
 }
 
-// brokenListener accepts nobody.
-type brokenListener struct{ errs []error }
+// brokenListener accepts nobody: it fails until then, 0 for ever, and waits from then on.
+type brokenListener struct {
+	err    error
+	until  time.Duration
+	began  time.Time
+	last   time.Time // of the last error
+	closed chan struct{}
+}
 
 func (l *brokenListener) Accept() (net.Conn, error) {
-	err := l.errs[0]
-	l.errs = l.errs[1:]
-	return nil, err
+	now := time.Now()
+	if l.began.IsZero() {
+		l.began = now
+	}
+	if l.until > 0 && now.Sub(l.began) >= l.until {
+		<-l.closed
+		return nil, net.ErrClosed
+	}
+	l.last = now
+	return nil, l.err
 }
-func (l *brokenListener) Close() error   { return nil }
+func (l *brokenListener) Close() error   { close(l.closed); return nil }
 func (l *brokenListener) Addr() net.Addr { return pipeAddr("broken") }
 
 func TestLearnersAreBounded(t *testing.T) {

@@ -182,3 +182,29 @@ func TestALearnerLogsNothingThatItCannotApply(t *testing.T) {
 		}
 	}
 }
+
+// R24: a leader that gives way to the epoch of a voter goes above it when it is elected again, without that voter.
+func TestR24ALeaderThatGaveWayIsElectedAgain(t *testing.T) {
+	m, peers := member(t, config(t, vfs.NewMem()), proto.Leading)
+	report := func(l *scriptLink, packets ...proto.QuorumPacket) { say(m, l, packets...) }
+	ledBy(t, m.Replica, peers, report)
+	ahead := peers.newLink()
+	info := proto.LearnerInfo{ServerID: 3, ProtocolVersion: proto.QuorumProtocolVersion}
+	m.Joined(m.term, ahead, info, false)
+	report(ahead, packetOf(proto.PacketFollowerInfo, zk.MakeZxid(9, 0), info.Append(nil)))
+	if m.role != none || m.last.reason != zab.ReasonAcceptedAhead || m.epochs.Accepted() != 9 || m.epochs.Current() != 1 {
+		t.Fatalf("role %d, %v; epochs %d, %d", m.role, m.last, m.epochs.Accepted(), m.epochs.Current())
+	}
+	for m.Roles(); m.idle; {
+		m.Roles()
+	}
+	m.elector.elected <- election.Elected{Role: proto.Leading, Vote: election.Vote{Leader: 1}}
+	m.Roles()
+	again := peers.newLink()
+	info.ServerID = 2
+	m.Joined(m.term, again, info, false)
+	report(again, packetOf(proto.PacketFollowerInfo, zk.MakeZxid(1, 0), info.Append(nil)))
+	if m.epochs.Accepted() != 10 || len(again.sent) == 0 || again.sent[0].Zxid != zk.MakeZxid(10, 0) {
+		t.Errorf("accepted %d, sent %v", m.epochs.Accepted(), again.sent)
+	}
+}

@@ -162,7 +162,11 @@ func (l *Leader) admit(k *link) {
 	}
 	switch {
 	case k.accepted > l.epoch && k.votes && l.now >= l.cfg.YieldAfterTicks:
-		// It can never follow this leader; the next epoch will be above its own (R24).
+		// It can never follow this leader; the next epoch will be above its own (R24), also where the next leader
+		// hears of that from this server only: it makes the same promise, to follow nobody below.
+		if k.accepted < maxEpoch {
+			l.do(SaveAccepted{k.accepted})
+		}
 		l.end(ReasonAcceptedAhead, "server %d: epoch %d, here %d", k.server, k.accepted, l.epoch)
 	case k.accepted > l.epoch:
 		l.closeLink(k, ReasonAcceptedAhead, "epoch %d, here %d", k.accepted, l.epoch)

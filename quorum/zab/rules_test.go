@@ -420,10 +420,28 @@ func TestR24AcceptedAheadEndsTheReignAtMostOnceAMinute(t *testing.T) {
 		s := established(t, yield)
 		s.play("tick n=2")
 		text := s.do("recv 3 FOLLOWERINFO server=3 accepted=6")
-		if strings.HasPrefix(text, "end: "+string(ReasonAcceptedAhead)) != end || strings.HasPrefix(text, "close 3") == end {
+		if strings.HasPrefix(text, "save acceptedEpoch 6\nend: "+string(ReasonAcceptedAhead)) != end || strings.HasPrefix(text, "close 3") == end {
 			t.Errorf("%s: %s", yield, text)
 		}
 	}
+}
+
+// The next leader must go above the epoch for which this one gave way, whoever it is, and whether the voter that had
+// accepted it is quick enough or not: this server, which is needed for a quorum, remembers it. The last epoch of all is
+// not taken over by anybody.
+func TestR24WhoGivesWayRemembersForWhatEpoch(t *testing.T) {
+	s := established(t, "")
+	s.expect("recv 3 FOLLOWERINFO server=3 accepted=2147483647",
+		"end: "+string(ReasonAcceptedAhead)+" (server 3: epoch 2147483647, here 5)")
+	s = established(t, "")
+	s.expect("recv 3 FOLLOWERINFO server=3 accepted=9", "save acceptedEpoch 9",
+		"end: "+string(ReasonAcceptedAhead)+" (server 3: epoch 9, here 5)")
+	// Server 1 is elected again, and server 2 comes first.
+	s.play("leader id=1 view=1,2,3 accepted=9 current=5 log=0x400000001,0x400000002")
+	s.expect("recv 2 FOLLOWERINFO server=2 accepted=5", "save acceptedEpoch 10")
+	// Server 2 is elected, and server 1 follows it.
+	s.play("leader id=2 view=1,2,3 accepted=5 current=5 log=0x400000001,0x400000002")
+	s.expect("recv 1 FOLLOWERINFO server=1 accepted=9", "save acceptedEpoch 10")
 }
 
 func TestLeaderEndsLinksThatBreakTheProtocol(t *testing.T) {

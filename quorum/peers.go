@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,6 +90,7 @@ func newPeers(cfg *Config, st *stats.Server, log *zap.Logger) (*peers, error) {
 	if len(p.own.Addrs) == 0 {
 		return nil, fmt.Errorf("quorum: server %d is not among the members of its ensemble", cfg.ID)
 	}
+	p.network = p.network.From(literals(p.own), log)
 	p.checkName()
 	ctx, cancel := context.WithTimeout(context.Background(), (electionBindRetries+1)*peer.ListenRetryPause+time.Second)
 	defer cancel()
@@ -109,6 +111,16 @@ func newPeers(cfg *Config, st *stats.Server, log *zap.Logger) (*peers, error) {
 	})
 	p.members = members
 	return p, nil
+}
+
+// literals are the addresses of a server that are not names.
+func literals(s proto.QuorumServer) (list []netip.Addr) {
+	for _, a := range s.Addrs {
+		if addr, err := netip.ParseAddr(a.Host); err == nil {
+			list = append(list, addr.Unmap())
+		}
+	}
+	return list
 }
 
 func (p *peers) closeListeners() { closeAll(p.waiting) }

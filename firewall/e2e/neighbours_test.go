@@ -88,3 +88,25 @@ func TestTwoServersOfAHostLeaveEachOtherAlone(t *testing.T) {
 	}
 	second.end(syscall.SIGTERM)
 }
+
+// A member that is known by the second address of its host calls from it: the rules of the other let in nobody else.
+// Both ask each other on their client ports across subnets.
+func TestAMemberCallsFromTheAddressByWhichItIsKnown(t *testing.T) {
+	one, two := netlab.New(t), netlab.New(t)
+	one.Link("lan0", two, "lan0")
+	one.Addr("lan0", "10.1.0.1/24", "10.1.0.9/24")
+	two.Addr("lan0", "10.2.0.2/24")
+	one.Run("ip", "route", "add", "10.2.0.0/24", "dev", "lan0", "src", "10.1.0.1")
+	two.Run("ip", "route", "add", "10.1.0.0/24", "dev", "lan0")
+	program := filepath.Join(bin, "zkd")
+	const servers = "server.1=10.1.0.9:2888:3888\nserver.2=10.2.0.2:2888:3888\n"
+	configs := []string{zooCfg(t, "10.1.0.9", servers), zooCfg(t, "10.2.0.2", servers)}
+	first, second := run(t, one, program, configs[0]), run(t, two, program, configs[1])
+	for i, host := range []*netlab.Namespace{one, two} {
+		if out, err := host.Try("", program, "wait", "--for", "in-sync", "--timeout", "30s", "--config", configs[i]); err != nil {
+			t.Errorf("member %d: %v: %s", i+1, err, out)
+		}
+	}
+	first.end(syscall.SIGTERM)
+	second.end(syscall.SIGTERM)
+}

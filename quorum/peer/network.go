@@ -20,6 +20,8 @@ type Network struct {
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// Listen accepts on host:port.
 	Listen func(ctx context.Context, address string) (net.Listener, error)
+
+	tcp *net.Dialer // of Dial; nil for a network of somebody else
 }
 
 // TCP returns the host's network: without delay for small packets and, if keepAlive is over 0, with a
@@ -28,16 +30,21 @@ func TCP(keepAlive time.Duration) Network {
 	if keepAlive <= 0 {
 		keepAlive = -1 // 0 is the default of package net
 	}
-	dialer := net.Dialer{KeepAlive: keepAlive}
+	dialer := &net.Dialer{KeepAlive: keepAlive}
 	listen := net.ListenConfig{KeepAlive: keepAlive}
 	return Network{
 		// package net turns TCP_NODELAY on for what is dialed and what is accepted.
-		Dial: func(ctx context.Context, address string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "tcp", address)
-		},
+		Dial: dialTCP(dialer),
+		tcp:  dialer,
 		Listen: func(ctx context.Context, address string) (net.Listener, error) {
 			return listen.Listen(ctx, "tcp", address)
 		},
+	}
+}
+
+func dialTCP(dialer *net.Dialer) func(ctx context.Context, address string) (net.Conn, error) {
+	return func(ctx context.Context, address string) (net.Conn, error) {
+		return dialer.DialContext(ctx, "tcp", address)
 	}
 }
 

@@ -35,7 +35,8 @@ type Firewall interface {
 // Netfilter puts the rules of cfg in force in the kernel and keeps them there: what [Deps.Firewall] is
 // outside tests.
 func Netfilter(ctx context.Context, cfg keeper.Config, log *zap.Logger) (Firewall, error) {
-	k, err := keeper.Start(ctx, cfg, keeper.Deps{Kernel: new(nft.Netfilter), Resolver: net.DefaultResolver, Claim: keeper.ClaimTable, Log: log})
+	kernel := new(nft.Netfilter)
+	k, err := keeper.Start(ctx, cfg, keeper.Deps{Kernel: kernel, Resolver: net.DefaultResolver, WatchInterfaces: kernel.WatchAddresses, Claim: keeper.ClaimTable, Log: log})
 	if err != nil {
 		return nil, err // not k: a nil *Keeper in an interface is not nil
 	}

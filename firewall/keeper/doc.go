@@ -1,7 +1,7 @@
 // Package keeper keeps the rules of package firewall in force while a server runs.
 //
 //	Config -> names resolved -> firewall.Policy -> Ruleset -> Kernel: apply, read back, compare
-//	             ^ every 30 s, on Poke                           | told of a change, or every 5 s
+//	             ^ every 30 s, on Poke; addresses changed        | told of a change, or every 5 s
 //	             +-----------------------------------------------+ put back what somebody removed
 //
 // Start it before the ports are bound, and stop it after they are closed. A crash leaves the rules in

@@ -22,6 +22,9 @@ type Deps struct {
 	Resolver Resolver
 	// Interfaces of this host; nil is SystemInterfaces.
 	Interfaces func() ([]Interface, error)
+	// WatchInterfaces calls changed when it begins and whenever Interfaces may have another result, until ctx ends, with
+	// nil, or it cannot; nil: they are looked at every 30 s.
+	WatchInterfaces func(ctx context.Context, changed func()) error
 	// Claim takes the name of a table, as ClaimTable does; nil: there is no other server on this host.
 	Claim func(table string) (release func(), taken bool)
 	Log   *zap.Logger
@@ -38,6 +41,8 @@ const (
 	foreignEvery = 30 * time.Second
 	// settle lets a change of many steps end before it is looked at. A loss must be mended within a second.
 	settle = 50 * time.Millisecond
+	// stillAfter is so for changes of interfaces, of which a host with containers has many.
+	stillAfter = 200 * time.Millisecond
 	// rewatch is the pause before listening again where it broke.
 	rewatch = 5 * time.Second
 
@@ -88,6 +93,7 @@ type Keeper struct {
 	others     chan struct{} // perhaps something happened to the rules of others
 	poke       chan struct{} // names are to be resolved soon
 	known      chan struct{} // they have been
+	moved      chan struct{} // something happened to an interface
 	cancel     context.CancelFunc
 	goroutines sync.WaitGroup
 }
@@ -109,6 +115,7 @@ func Start(ctx context.Context, cfg Config, deps Deps) (*Keeper, error) {
 		deps: deps, log: deps.Log, claims: make(map[string]func()),
 		planner: Planner{Resolver: deps.Resolver, Interfaces: deps.Interfaces},
 		changed: make(chan struct{}, 1), poke: make(chan struct{}, 1), others: make(chan struct{}, 1), known: make(chan struct{}, 1),
+		moved: make(chan struct{}, 1),
 	}
 	k.planner.Resolve(ctx, cfg)
 	k.mu.Lock()
@@ -135,6 +142,9 @@ func Start(ctx context.Context, cfg Config, deps Deps) (*Keeper, error) {
 	k.goroutines.Go(func() { k.loop(run) })
 	k.goroutines.Go(func() { k.lookUpNames(run) })
 	k.goroutines.Go(func() { k.watch(run) })
+	if deps.WatchInterfaces != nil {
+		k.goroutines.Go(func() { k.watchInterfaces(run) })
+	}
 	k.goroutines.Go(func() { k.watchForeign(run) })
 	return k, nil
 }

@@ -20,7 +20,10 @@ func (k *Keeper) loop(ctx context.Context) {
 	again := time.NewTimer(0)
 	again.Stop()
 	defer again.Stop()
-	settling, trying := false, false
+	still := time.NewTimer(0)
+	still.Stop()
+	defer still.Stop()
+	settling, trying, moving := false, false, false
 	for {
 		if !trying {
 			if wait, ok := k.retry(); ok {
@@ -45,6 +48,14 @@ func (k *Keeper) loop(ctx context.Context) {
 			trying = false
 			k.check(ctx, true)
 		case <-k.known:
+			k.renew(ctx)
+		case <-k.moved:
+			if !moving { // so for interfaces
+				moving = true
+				still.Reset(stillAfter)
+			}
+		case <-still.C:
+			moving = false
 			k.renew(ctx)
 		}
 	}
@@ -117,6 +128,22 @@ func (k *Keeper) watch(ctx context.Context) {
 		case <-time.After(rewatch):
 		}
 		end()
+	}
+}
+
+// watchInterfaces listens for changes of interfaces until ctx ends. Where it cannot, the look every 30 s remains.
+func (k *Keeper) watchInterfaces(ctx context.Context) {
+	said := false
+	for ctx.Err() == nil {
+		err := k.deps.WatchInterfaces(ctx, func() { prompt(k.moved) })
+		if err != nil && !said {
+			said = true
+			k.log.Warn("changes of the addresses of this host are not heard of, and looked for every half minute only", zap.Error(err))
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(rewatch):
+		}
 	}
 }
 

@@ -3,8 +3,10 @@ package keeper
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"zkd/firewall"
 )
@@ -38,6 +40,8 @@ type Planner struct {
 	Interfaces func() ([]Interface, error)
 
 	names names
+	// seen is when the addresses of interfaces were last there.
+	seen map[netip.Prefix]time.Time
 	// bound are all addresses that names of listeners have ever had: what listens does not follow its name.
 	bound map[string][]netip.Addr
 }
@@ -118,7 +122,7 @@ func (p *Planner) Make(cfg Config) (Plan, error) {
 			at, _ := p.names.addresses(l.host)
 			listen = append(listen, at...)
 		}
-		plan.Policy.Clients = firewall.Connected(listen, addresses(interfaces))
+		plan.Policy.Clients = firewall.Connected(listen, p.subnets(interfaces, time.Now()))
 		plan.NoClients = len(plan.Policy.Clients) == 0 && slices.ContainsFunc(listen, func(a netip.Addr) bool { return !a.IsLoopback() })
 	}
 	for _, m := range cfg.Members {
@@ -147,6 +151,19 @@ func (p *Planner) Make(cfg Config) (Plan, error) {
 		return Plan{}, &ConfigError{err}
 	}
 	return plan, nil
+}
+
+// subnets returns the addresses of interfaces, also those that have gone lately: an interface that is down for a moment,
+// or an address that is renewed, must not shut out the clients of its subnet.
+func (p *Planner) subnets(interfaces []Interface, now time.Time) []netip.Prefix {
+	if p.seen == nil {
+		p.seen = make(map[netip.Prefix]time.Time)
+	}
+	for _, a := range addresses(interfaces) {
+		p.seen[a] = now
+	}
+	maps.DeleteFunc(p.seen, func(_ netip.Prefix, at time.Time) bool { return now.Sub(at) > linger })
+	return slices.SortedFunc(maps.Keys(p.seen), netip.Prefix.Compare)
 }
 
 // text writes a single address without its length.

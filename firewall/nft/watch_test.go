@@ -2,6 +2,7 @@ package nft
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/mdlayher/netlink"
@@ -58,6 +59,29 @@ func TestOnlyTheOwnTableConcernsUs(t *testing.T) {
 	} {
 		if got := concerns(test.m, "zkd"); got != test.want {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// Whatever becomes of an address or an interface is told of.
+func TestWatchAddressesHearsOfThem(t *testing.T) {
+	ns := netlab.New(t)
+	n := &Netfilter{Namespace: ns.FD()}
+	ns.Link("lan0", netlab.New(t), "far")
+	for _, command := range []string{
+		"address add 10.1.0.1/24 dev lan0", "-6 address add fd00::1/64 dev lan0 nodad", "link set lan0 down", "link set lan0 up", "address del 10.1.0.1/24 dev lan0",
+		"link del lan0",
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		heard := make(chan struct{}, 1000)
+		ended := make(chan error, 1)
+		go func() { ended <- n.WatchAddresses(ctx, func() { heard <- struct{}{} }) }()
+		<-heard
+		ns.Run("ip", strings.Fields(command)...)
+		<-heard
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -181,9 +181,8 @@ func TestMalformedInputIsDroppedAndCounted(t *testing.T) {
 		"a vote for nobody":          {Received{2, says(proto.Looking, 1, noVote)}, DropForeignVote},
 		"a vote for an empty server": {Received{2, says(proto.Looking, 1, Vote{2, -1, 1})}, DropUntrusted},
 	} {
-		count := e.DropCount(test.reason)
-		if d := only[Dropped](t, e.Step(test.event)); d.Reason != test.reason || e.DropCount(test.reason) != count+1 {
-			t.Errorf("%s: got %v, counted %d", name, d, e.DropCount(test.reason)-count)
+		if d := only[Dropped](t, e.Step(test.event)); d.Reason != test.reason {
+			t.Errorf("%s: got %v", name, d)
 		}
 	}
 	if after := e.Status(); after.Vote != before.Vote || after.Round != before.Round {
@@ -195,7 +194,7 @@ func TestMalformedInputIsDroppedAndCounted(t *testing.T) {
 		t.Error("a good body is not received")
 	}
 	names := map[string]bool{}
-	for _, d := range DropReasons() {
+	for d := range drops {
 		names[d.String()] = true
 	}
 	if len(names) != int(drops) || names[""] {

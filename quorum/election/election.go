@@ -94,7 +94,6 @@ type Election struct {
 	held     map[zk.ServerID]proto.Notification // newest of each voter while halted
 	down     map[zk.ServerID]struct{}           // voters that cannot be reached
 	answered map[zk.ServerID]proto.Notification // what each was answered in this tick
-	dropped  [drops]uint64
 
 	actions []Action
 }
@@ -132,7 +131,7 @@ func New(cfg Config) (*Election, error) {
 }
 
 // Step folds one event into the election and returns, in order, what the caller must do. It never
-// blocks and never fails: what a peer sends can only be counted or dropped. The caller owns the
+// blocks and never fails: what a peer sends can only be taken in or dropped. The caller owns the
 // result.
 func (e *Election) Step(ev Event) []Action {
 	e.actions = nil
@@ -166,7 +165,6 @@ func (e *Election) Step(ev Event) []Action {
 func (e *Election) do(a Action) { e.actions = append(e.actions, a) }
 
 func (e *Election) drop(from zk.ServerID, why Drop, err error) {
-	e.dropped[why]++
 	e.do(Dropped{from, why, err})
 }
 
@@ -293,6 +291,3 @@ func (e *Election) linkDown(peer zk.ServerID) {
 		e.decide()
 	}
 }
-
-// DropCount returns how many messages, or parts of them, were dropped for this reason since New.
-func (e *Election) DropCount(why Drop) uint64 { return e.dropped[why] }

@@ -150,8 +150,7 @@ type NewerConfig struct {
 	Config proto.QuorumConfig
 }
 
-// Dropped says that a message, or a part of it, was thrown away. It is counted, see
-// [Election.DropCount].
+// Dropped says that a message, or a part of it, was thrown away.
 type Dropped struct {
 	From   zk.ServerID
 	Reason Drop
@@ -177,16 +176,7 @@ var dropNames = [drops]string{
 	DropUntrusted: "untrusted_log", DropConfig: "config",
 }
 
-// DropReasons lists the reasons.
-func DropReasons() []Drop {
-	all := make([]Drop, drops)
-	for i := range all {
-		all[i] = Drop(i)
-	}
-	return all
-}
-
-// String returns the reason as a label of a metric.
+// String returns the reason in a word.
 func (d Drop) String() string { return dropNames[d] }
 
 func (Broadcast) action()   {}

@@ -51,11 +51,10 @@
 //	from a link                          what one read gave, being delivered, and one packet
 //
 // Each report is delivered on the goroutine that has it. A receiver that lets it wait lets the
-// connection wait; it must not wait beyond the closing of what delivers, see [Link.Closing] and
-// [Election.Closing].
+// connection wait, and the Close of what delivers.
 //
-// Time-outs here are about the network alone: connecting, a handshake, a peer that takes or gives no
-// byte. That a peer is too slow for the protocol is for quorum/zab to say.
+// Time-outs here are about the network alone: connecting, a handshake, a peer that takes no byte. That a
+// peer is silent, or too slow for the protocol, is for quorum/zab to say.
 //
 // Sources: QuorumCnxManager, Leader, LearnerHandler and Learner of Apache ZooKeeper 3.9; protocol
 // reference 1, 3, 4.1 and 6.

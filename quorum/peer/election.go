@@ -30,10 +30,9 @@ type ElectionReceiver interface {
 // ElectionConfig of an Election. All fields are required unless they say otherwise.
 type ElectionConfig struct {
 	Self zk.ServerID
-	// Addrs are where others reach the own election port; all of them are said if MultiAddress, which
-	// every member must then have, else the first.
-	Addrs        []proto.HostPort
-	MultiAddress bool
+	// Addrs are where others reach the own election port. The first is said in the hello: more of them only newer
+	// servers understand, and each knows them from its configuration.
+	Addrs []proto.HostPort
 
 	Network  Network
 	Receiver ElectionReceiver
@@ -120,11 +119,7 @@ func NewElection(cfg ElectionConfig) *Election {
 	}
 	t := &Election{cfg: cfg, remotes: make(map[zk.ServerID]*remote)}
 	hello := proto.ElectionHello{ServerID: cfg.Self, Addrs: cfg.Addrs}
-	if cfg.MultiAddress {
-		t.hello = hello.AppendV2(nil)
-	} else {
-		t.hello = hello.AppendV1(nil)
-	}
+	t.hello = hello.AppendV1(nil)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.complain.log = cfg.Logger
 	t.gate = gate{

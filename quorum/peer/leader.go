@@ -29,7 +29,7 @@ type LeaderReceiver interface {
 type LeaderConfig struct {
 	Receiver LeaderReceiver
 	Logger   *zap.Logger
-	Limits   LinkLimits // at first, of each link
+	Limits   LinkLimits // of each link
 
 	// Members are those for whom others make room when there are too many learners; none if it is empty.
 	Members []zk.ServerID

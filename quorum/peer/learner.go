@@ -24,7 +24,7 @@ type LearnerConfig struct {
 	Network  Network
 	Receiver LearnerReceiver
 	Logger   *zap.Logger
-	Limits   LinkLimits // at first
+	Limits   LinkLimits
 
 	// Budget bounds all tries together; 0 is 20 s. Source: tickTime times initLimit.
 	Budget time.Duration

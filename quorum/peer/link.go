@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,10 +29,6 @@ const (
 	DefaultMaxPacketBytes = 4 << 20
 	// DefaultMaxQueueBytes bounds what waits to be sent over a link where the configuration does not.
 	DefaultMaxQueueBytes = 64 << 20
-
-	// lateRead is how long a read whose deadline has passed still looks whether something is there: a
-	// process that was stopped finds deadlines passed and bytes waiting.
-	lateRead = 10 * time.Millisecond
 )
 
 // LinkLimits bound what a Link holds and how long it waits. 0 is the default, for a time-out: none.
@@ -41,13 +36,12 @@ type LinkLimits struct {
 	MaxPacketBytes int // of a packet read
 	MaxQueueBytes  int // of what waits to be sent; more end the link with [ErrOverflow]
 
-	// ReadTimeout ends a link over which nothing came for so long; WriteTimeout one that takes nothing
-	// of what is being sent. Both can be changed later, see [Link.SetTimeouts].
-	ReadTimeout, WriteTimeout time.Duration
+	// WriteTimeout ends a link that takes nothing for so long of what is being sent.
+	WriteTimeout time.Duration
 }
 
-// LinkReceiver takes what a link reports, on the link's goroutines. It may wait, but not beyond
-// [Link.Closing]; it must not Close the link, but may Drop it.
+// LinkReceiver takes what a link reports, on the link's goroutines. It may wait, and Close waits for
+// it; it must not Close the link, but may Drop it.
 type LinkReceiver interface {
 	// Received takes the packets that one read gave, in order. They belong to the receiver.
 	Received(l *Link, packets []proto.QuorumPacket)
@@ -73,11 +67,8 @@ type Link struct {
 	in        packetBuffer // of the reading goroutine
 	got, sent atomic.Int64 // bytes
 
-	deadlines                 sync.Mutex // held over a change of the socket's read deadline
-	readTimeout, writeTimeout time.Duration
-
-	closing  chan struct{} // closed when the link begins to end
-	finished chan struct{} // closed when its goroutines have ended
+	writeTimeout time.Duration
+	finished     chan struct{} // closed when its goroutines have ended
 	outbox
 }
 
@@ -90,9 +81,7 @@ func newLink(nc net.Conn, id uint64, limits LinkLimits, complain *complaints, re
 	}
 	l := &Link{
 		id: id, nc: nc, log: complain.log, complain: complain, receiver: receiver,
-		in:          packetBuffer{max: limits.MaxPacketBytes},
-		readTimeout: limits.ReadTimeout, writeTimeout: limits.WriteTimeout,
-		closing: make(chan struct{}), finished: make(chan struct{}),
+		in: packetBuffer{max: limits.MaxPacketBytes}, writeTimeout: limits.WriteTimeout, finished: make(chan struct{}),
 	}
 	l.outbox.init(nc, limits.MaxQueueBytes)
 	return l
@@ -110,16 +99,6 @@ func (l *Link) Learner() (info proto.LearnerInfo, observer bool) { return l.lear
 // Moved returns how many bytes came and went so far: a transfer that is slow but not stuck shows here.
 func (l *Link) Moved() (got, sent int64) { return l.got.Load(), l.sent.Load() }
 
-// Queued returns how many bytes wait to be sent, streams aside.
-func (l *Link) Queued() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.bytes
-}
-
-// Closing is closed when the link begins to end, for whatever reason.
-func (l *Link) Closing() <-chan struct{} { return l.closing }
-
 // Drop ends the link and does not wait for its goroutines. What waits to be sent is lost.
 func (l *Link) Drop() { l.end(errDropped) }
 
@@ -127,23 +106,6 @@ func (l *Link) Drop() { l.end(errDropped) }
 func (l *Link) Close() {
 	l.end(errDropped)
 	<-l.finished
-}
-
-// SetTimeouts changes the time-outs, see [LinkLimits], from now on: also for a read under way.
-func (l *Link) SetTimeouts(read, write time.Duration) {
-	l.deadlines.Lock()
-	l.readTimeout, l.writeTimeout = read, write
-	l.armRead(read)
-	l.deadlines.Unlock()
-}
-
-// armRead lets reads fail in d from now, or never. l.deadlines is held.
-func (l *Link) armRead(d time.Duration) {
-	var at time.Time
-	if d > 0 {
-		at = time.Now().Add(d)
-	}
-	_ = l.nc.SetReadDeadline(at) // of a closed connection only; the read says so
 }
 
 // end ends the link; the first reason counts.
@@ -154,7 +116,6 @@ func (l *Link) end(err error) {
 		return
 	}
 	l.ended = err
-	close(l.closing)
 	l.discard()
 	l.mu.Unlock()
 	l.nc.Close() // with TLS this may take a while: nobody who sends shall wait for it
@@ -202,19 +163,7 @@ func (l *Link) readLoop() error {
 
 // fill reads some bytes behind those buffered.
 func (l *Link) fill() error {
-	room := l.in.room()
-	l.deadlines.Lock()
-	l.armRead(l.readTimeout)
-	l.deadlines.Unlock()
-	n, err := l.nc.Read(room)
-	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
-		l.deadlines.Lock()
-		l.armRead(lateRead)
-		l.deadlines.Unlock()
-		if n, _ = l.nc.Read(room); n == 0 {
-			return fmt.Errorf("peer: nothing came: %w", err)
-		}
-	}
+	n, err := l.nc.Read(l.in.room())
 	l.in.end += n
 	l.got.Add(int64(n))
 	if n > 0 {

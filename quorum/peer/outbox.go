@@ -217,11 +217,8 @@ func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 // writeAll sends b, waiting as long as the other side takes some of it within each write time-out.
 func (l *Link) writeAll(b []byte) error {
 	for len(b) > 0 {
-		l.deadlines.Lock()
-		timeout := l.writeTimeout
-		l.deadlines.Unlock()
-		if timeout > 0 {
-			if err := l.nc.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+		if l.writeTimeout > 0 {
+			if err := l.nc.SetWriteDeadline(time.Now().Add(l.writeTimeout)); err != nil {
 				return err
 			}
 		}

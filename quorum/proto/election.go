@@ -75,15 +75,6 @@ func (h *ElectionHello) AppendV1(b []byte) []byte {
 	return h.append(b, helloV1, h.Addrs[0].String())
 }
 
-// AppendV2 encodes h with all its addresses. Send it only where the whole ensemble understands it.
-func (h *ElectionHello) AppendV2(b []byte) []byte {
-	all := make([]string, len(h.Addrs))
-	for i, a := range h.Addrs {
-		all[i] = a.String()
-	}
-	return h.append(b, helloV2, strings.Join(all, "|"))
-}
-
 func (h *ElectionHello) append(b []byte, version int64, addrs string) []byte {
 	b = jute.AppendLong(b, version)
 	b = jute.AppendLong(b, int64(h.ServerID))

@@ -184,10 +184,6 @@ func (l *Leader) Active() bool { return l.phase == active }
 // Last returns the zxid of the newest proposal, or the epoch's zxid 0 before the first.
 func (l *Leader) Last() zk.Zxid { return l.last }
 
-// Committed returns the zxid up to which everything is committed, the epoch's zxid 0 before the first
-// of its own proposals is.
-func (l *Leader) Committed() zk.Zxid { return l.tally.committed }
-
 // Propose takes the zxid of the next proposal, which Broadcast then must hand in. ok is false when
 // the epoch's zxids are spent: the next Tick ends the reign, so that a new epoch begins; and after
 // the end. Before Activate it panics.

@@ -203,7 +203,7 @@ func TestR5OnlyVotersCount(t *testing.T) {
 		if !strings.HasPrefix(other, "OBSERVER") {
 			s.expect("recv 8 ACK 0x500000001")
 		}
-		if s.leader.Committed().Counter() != 0 {
+		if s.leader.tally.committed.Counter() != 0 {
 			t.Errorf("%s commits", other)
 		}
 		s.expect("recv 3 ACK 0x500000001") // the leader's own log has not reported: no quorum of three yet
@@ -259,7 +259,7 @@ func TestR8SyncDoesNotUndoWhatTheVoterAcknowledged(t *testing.T) {
 		s := established(t, "")
 		s.play("recv 3 FOLLOWERINFO server=3 accepted=4", "recv 3 ACKEPOCH 0x400000002 current=4", "recv 3 ACK 0x500000000")
 		s.play("propose 3", "recv 2 ACK 0x500000003", "recv 3 ACK 0x500000002", "down link=2", "recv 4 FOLLOWERINFO server=2 accepted=5")
-		if got := s.leader.Committed(); got != z(5, 2) {
+		if got := s.leader.tally.committed; got != z(5, 2) {
 			t.Fatalf("committed %v", got)
 		}
 		return s

@@ -18,7 +18,7 @@ func (w *world) noteCommitted(n *node) {
 		w.established[epoch] = n.id
 		w.adopted[epoch] = n.applied
 	}
-	upto := n.leader.Committed()
+	upto := n.leader.tally.committed
 	k := len(n.proposed)
 	for k > 0 && n.proposed[k-1].zxid > upto {
 		k--

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"time"
@@ -65,7 +66,7 @@ func (r *Replica) countPackets(id zab.LinkID, packets []proto.QuorumPacket) {
 // measureAck observes how long a server took to acknowledge a proposal in flight.
 func (r *Replica) measureAck(id zab.LinkID, z zk.Zxid) {
 	flying := r.inflight[r.head:]
-	i, found := slices.BinarySearchFunc(flying, z, func(p proposal, z zk.Zxid) int { return int(p.zxid - z) })
+	i, found := slices.BinarySearchFunc(flying, z, func(p proposal, z zk.Zxid) int { return cmp.Compare(p.zxid, z) })
 	if h := r.stats.AckMillis(int64(r.links[id].server)); found && flying[i].hasTxn && h != nil {
 		r.age(h.Observe, flying[i].txn.Header.TimeMillis)
 	}

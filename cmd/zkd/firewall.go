@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -34,15 +35,18 @@ table drops they cannot let in: check finds it. All but render need CAP_NET_ADMI
 	return group
 }
 
-// firewallPlan reads the configuration and makes the rules.
-func firewallPlan(cmd *cobra.Command, file string) (keeper.Plan, error) {
+// firewallPlan reads the configuration and makes the rules, for the table that the server has by that kernel, or
+// without one for its usual table.
+func firewallPlan(cmd *cobra.Command, file string, kernel keeper.Reader) (keeper.Plan, error) {
 	cfg, err := statusConfig(file)
 	if err != nil {
 		return keeper.Plan{}, err
 	}
 	planner := keeper.Planner{Resolver: net.DefaultResolver, Interfaces: keeper.SystemInterfaces}
 	f := daemon.FirewallConfig(cfg)
-	f.Table = keeper.TableInForce(cmd.Context(), new(nft.Netfilter), f) // the usual one where that cannot be known
+	if kernel != nil {
+		f.Table = keeper.TableInForce(cmd.Context(), kernel, f)
+	}
 	plan, err := planner.Plan(cmd.Context(), f)
 	for _, m := range plan.Members {
 		if m.Error != "" {
@@ -61,7 +65,7 @@ func newFirewallRender(file *string) *cobra.Command {
 		Short: "Print the rules that the configuration asks for, for nft -f",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			plan, err := firewallPlan(cmd, *file)
+			plan, err := firewallPlan(cmd, *file, nil)
 			if err == nil {
 				fmt.Fprint(cmd.OutOrStdout(), plan.Ruleset.Script())
 			}
@@ -77,7 +81,7 @@ func newFirewallDiff(file *string) *cobra.Command {
 		Long:  "Print a line with + for what is missing, and with - for what is too much.\n\nExit status: 0 nothing differs, 1 something does, 77 permission denied.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			plan, err := firewallPlan(cmd, *file)
+			plan, err := firewallPlan(cmd, *file, new(nft.Netfilter))
 			if err != nil {
 				return err
 			}
@@ -108,7 +112,7 @@ func newFirewallApply(file *string) *cobra.Command {
 		Long:  "Put the rules that the configuration asks for in force, in one step, in place of those that there are. Counters start again.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			plan, err := firewallPlan(cmd, *file)
+			plan, err := firewallPlan(cmd, *file, new(nft.Netfilter))
 			if err != nil {
 				return err
 			}
@@ -130,11 +134,15 @@ func newFirewallApply(file *string) *cobra.Command {
 }
 
 func newFirewallRemove(file *string) *cobra.Command {
-	return &cobra.Command{
+	var all bool
+	cmd := &cobra.Command{
 		Use:   "remove",
 		Short: "Remove the rules: the ports are open to whom the host lets through",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if all {
+				return removeAllTables(cmd)
+			}
 			cfg, err := statusConfig(*file)
 			if err != nil {
 				return err
@@ -147,6 +155,26 @@ func newFirewallRemove(file *string) *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "remove the rules of every zkd on this host, without a configuration")
+	return cmd
+}
+
+// removeAllTables removes what servers have left whose configuration is not there any more, or is wrong.
+func removeAllTables(cmd *cobra.Command) error {
+	n := new(nft.Netfilter)
+	tables, err := n.Tables(cmd.Context())
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, table := range tables {
+		if err := n.Remove(cmd.Context(), table); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "table inet %s is removed\n", table)
+	}
+	return errors.Join(errs...)
 }
 
 func newFirewallCheck(file *string) *cobra.Command {
@@ -160,7 +188,7 @@ made it and the command that lets them through. Nothing is changed.
 Exit status: 0 nothing shuts a port for certain, 1 something does, 77 permission denied.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			plan, err := firewallPlan(cmd, *file)
+			plan, err := firewallPlan(cmd, *file, new(nft.Netfilter))
 			if err != nil {
 				return err
 			}

@@ -23,7 +23,7 @@ func newFirewallShow(file *string) *cobra.Command {
 		Long:  "Show the rules in force: who may reach what, and what was refused.\n\nExit status: 0 the rules are in force, 1 there are none, 77 permission denied.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			plan, err := firewallPlan(cmd, *file)
+			plan, err := firewallPlan(cmd, *file, new(nft.Netfilter))
 			if err != nil {
 				return err
 			}

@@ -109,6 +109,18 @@ func TestTheCommandsWorkOnTheKernel(t *testing.T) {
 	if out := h.Run("nft", "list", "ruleset"); out != "" {
 		t.Errorf("left behind:\n%s", out)
 	}
+
+	// All tables of zkd, and nothing else, whatever the configuration says.
+	h.Nft("table inet zkd { }\ntable inet zkd_2182 { }\ntable inet zkd_blue { }\ntable inet zkdx { }\ntable ip zkd { }")
+	h.expect(0, "apply")
+	if err := os.WriteFile(h.config, []byte("nonsense = 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.expect(0, "remove --all", "table inet zkd is removed", "table inet zkd_2182 is removed", "table inet zkd_blue is removed")
+	h.expect(0, "remove --all")
+	if out := h.Run("nft", "list", "tables"); out != "table inet zkdx\ntable ip zkd\n" {
+		t.Errorf("left behind:\n%s", out)
+	}
 }
 
 func TestWithoutTheCapabilityTheCommandsSaySo(t *testing.T) {

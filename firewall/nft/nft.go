@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/nftables"
@@ -134,6 +135,26 @@ func (n *Netfilter) UpdateSets(ctx context.Context, tableName string, sets []fir
 		}
 	}
 	return explain("update sets of table "+tableName, c.Flush())
+}
+
+// Tables returns the names of all tables that are zkd's, of this server and of others on the host.
+func (n *Netfilter) Tables(ctx context.Context) (names []string, err error) {
+	c, err := n.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	tables, err := c.ListTablesOfFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return nil, explain("list tables", err)
+	}
+	for _, t := range tables {
+		if firewall.IsOwnTable(t.Name) {
+			names = append(names, t.Name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
 }
 
 // Remove removes the table. It is no error if there is none.

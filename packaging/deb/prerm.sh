@@ -6,7 +6,5 @@ set -e
 if [ -d /run/systemd/system ]; then
 	deb-systemd-invoke stop zkd.service 'zkd@*.service' >/dev/null || true
 fi
-# A server that crashed leaves its rules in force, for its next start.
-for config in /etc/zkd/*.toml; do
-	zkd firewall remove --config "$config" >/dev/null 2>&1 || true
-done
+# A server that crashed leaves its rules in force, for its next start; its configuration may be gone, or wrong.
+zkd firewall remove --all >/dev/null 2>&1 || true

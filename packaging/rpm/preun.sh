@@ -4,8 +4,6 @@ if [ -d /run/systemd/system ]; then
 	systemctl --no-reload disable --now zkd.service >/dev/null 2>&1 || :
 	systemctl stop 'zkd@*.service' >/dev/null 2>&1 || :
 fi
-# A server that crashed leaves its rules in force, for its next start.
-for config in /etc/zkd/*.toml; do
-	zkd firewall remove --config "$config" >/dev/null 2>&1 || :
-done
+# A server that crashed leaves its rules in force, for its next start; its configuration may be gone, or wrong.
+zkd firewall remove --all >/dev/null 2>&1 || :
 exit 0

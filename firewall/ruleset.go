@@ -88,8 +88,8 @@ const (
 	portSet     = "ports"
 )
 
-// logPrefix begins the lines of the kernel log about refused packets.
-const logPrefix = "zkd-refused: "
+// LogPrefix begins the lines of the kernel log about refused packets.
+const LogPrefix = "zkd-refused: "
 
 // sources is a class with its sets.
 type sources struct {
@@ -198,7 +198,7 @@ func judgeRules(ports []port, classes []sources) []Rule {
 func comment(p port, c Class) string { return p.name() + " port, " + string(c) }
 
 func refuseRules(r Refusal) ([]Rule, error) {
-	rules := []Rule{{Log: logPrefix, PerMinute: 6, Burst: 5}}
+	rules := []Rule{{Log: LogPrefix, PerMinute: 6, Burst: 5}}
 	switch r {
 	case Drop, "":
 		return append(rules, Rule{Verdict: DropPacket}), nil

@@ -174,6 +174,20 @@ func TestFindings(t *testing.T) {
 			gone := Inbound{Port: 2181, From: netip.MustParseAddr("203.0.113.10"), Stranger: true}
 			f.Inbound = append(f.Inbound, stranger, stranger, gone)
 		}),
+		"refused and a member is missing": set(func(f *Facts) {
+			f.Server.Links[1] = Link{ID: 3, Class: "timed out"}
+			f.Firewall.Refused = []Refused{{3888, netip.MustParseAddr("192.0.2.33"), 6}, {2888, netip.MustParseAddr("192.0.2.33"), 2}}
+		}),
+		"refused and nobody is missing": set(func(f *Facts) { f.Firewall.Refused = []Refused{{3888, netip.MustParseAddr("203.0.113.9"), 1}} }),
+		"refused nobody knows who": set(func(f *Facts) {
+			f.Server.Links[0].Election, f.Server.Links[1].Election = false, false
+			f.Firewall.Refused = []Refused{{Port: 3888, Packets: 77}}
+		}),
+		"refused and the leader misses one": set(func(f *Facts) {
+			f.Server.Links[0].Follows = false
+			f.Firewall.Refused = []Refused{{2888, netip.MustParseAddr("2001:db8::33"), 1}}
+		}),
+		"refused once long ago": set(func(f *Facts) { f.Firewall.Refused = []Refused{{Port: 3888, Packets: 77}} }),
 		"foreign firewall": set(func(f *Facts) {
 			f.Firewall.Problems = []Finding{{"Z102", Warning, "ufw drops member 2", "run: ufw allow"}}
 		}),

@@ -134,8 +134,12 @@ type Member struct {
 	BehindMillis int64
 }
 
-// Firewall is how the rules are: the problems are those that /status would have.
-type Firewall struct{ Problems []Finding }
+// Firewall is how the rules are: the problems are those that /status would have, and Refused are packets to the ports for
+// members.
+type Firewall struct {
+	Problems []Finding
+	Refused  []Refused
+}
 
 // Dir is a directory of the server's.
 type Dir struct {

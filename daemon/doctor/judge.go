@@ -14,7 +14,7 @@ func checks() []check {
 	many := func(f *Facts) bool { return configured(f) && !f.NoID && len(f.Config.Servers) > 1 }
 	return []check{
 		// First what names the rule that shuts a port: the next would only say that it is shut.
-		{name: "firewall", seen: func(f *Facts) bool { return f.Firewall != nil }, find: func(f *Facts) []Finding { return f.Firewall.Problems }},
+		{name: "firewall", seen: func(f *Facts) bool { return f.Firewall != nil }, find: func(f *Facts) []Finding { return slices.Concat(f.Firewall.Problems, refused(f)) }},
 		{name: "configuration", find: configuration},
 		{name: "server", find: server},
 		{name: "server id", seen: func(f *Facts) bool { return configured(f) && !f.NoID }, find: serverID},

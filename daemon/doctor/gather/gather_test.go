@@ -22,6 +22,7 @@ import (
 	"zkd/daemon"
 	"zkd/daemon/config"
 	"zkd/daemon/doctor"
+	"zkd/firewall"
 	"zkd/firewall/keeper"
 	"zkd/quorum/zk"
 )
@@ -385,5 +386,32 @@ func TestWhoHasComeFromOtherHosts(t *testing.T) {
 		if in := g.f.Inbound[i]; in.Stranger != want {
 			t.Errorf("%+v, want a stranger: %t", in, want)
 		}
+	}
+}
+
+// Who was refused at the ports for members, lately, and would be now.
+func TestTheKernelsLogNamesWhoWasRefused(t *testing.T) {
+	line := func(seconds int, source, port, protocol string) string {
+		return fmt.Sprintf("6,77,%d000000,-;zkd-refused: IN=lan0 OUT= MAC=02:00 SRC=%s DST=192.0.2.1 LEN=60 PROTO=%s SPT=40000 DPT=%s WINDOW=64240 SYN URGP=0 \n SUBSYSTEM=x\n",
+			seconds, source, protocol, port)
+	}
+	addr := netip.MustParseAddr
+	everywhere := func(p uint16) []netip.AddrPort { return []netip.AddrPort{netip.AddrPortFrom(netip.Addr{}, p)} }
+	rules, err := firewall.Build(firewall.Policy{PeerPorts: everywhere(2888), ElectionPorts: everywhere(3888), Members: []netip.Prefix{netip.MustParsePrefix("192.0.2.2/32")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := refusedLines([]string{
+		line(999, "192.0.2.9", "3888", "TCP"), line(1000, "192.0.2.9", "3888", "TCP"), line(1000, "192.0.2.9", "2888", "TCP"),
+		line(1000, "2001:db8::9", "2888", "TCP"),
+		line(1000, "192.0.2.2", "3888", "TCP"),  // a member by now
+		line(1000, "192.0.2.10", "2181", "TCP"), // another port
+		line(300, "192.0.2.11", "3888", "TCP"),  // long ago
+		line(1000, "192.0.2.12", "3888", "UDP"), line(1000, "nobody", "3888", "TCP"), line(1000, "192.0.2.13", "x", "TCP"),
+		"6,78,1000000000,-;IN=lan0 SRC=192.0.2.14 PROTO=TCP DPT=3888\n", "zkd-refused: SRC=192.0.2.15", "6,79,x,-;zkd-refused: SRC=192.0.2.16", "",
+	}, 1000*time.Second, []uint16{2888, 3888}, rules)
+	want := []doctor.Refused{{Port: 3888, From: addr("192.0.2.9"), Packets: 2}, {Port: 2888, From: addr("192.0.2.9"), Packets: 1}, {Port: 2888, From: addr("2001:db8::9"), Packets: 1}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }

@@ -123,6 +123,9 @@ func (g *gatherer) firewall(ctx context.Context) {
 	for _, p := range admin.FirewallProblems(st) {
 		found.Problems = append(found.Problems, doctor.Finding{Code: p.Code, Severity: doctor.Severity(p.Severity), Text: p.Text, Fix: p.Fix})
 	}
+	if st.Mode != keeper.Off && st.Active {
+		found.Refused = refused(ctx, n, plan.Ruleset, plan.Policy)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.f.Firewall = found

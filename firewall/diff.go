@@ -105,6 +105,26 @@ func (c *Changes) rules(chain string, want, have []Rule) {
 	}
 }
 
+// Wider reports whether have is want but for more addresses in its sets: a server remembers those that it has seen
+// lately, of names and of its host, for a while.
+func Wider(want, have Ruleset) bool {
+	if !Diff(want, have).SetsOnly {
+		return false
+	}
+	for _, s := range want.Sets {
+		h := have.set(s.Name)
+		if !slices.Equal(s.Ports, h.Ports) {
+			return false
+		}
+		for _, r := range s.Ranges {
+			if !slices.ContainsFunc(h.Ranges, func(x Range) bool { return x.Contains(r.From) && x.Contains(r.To) }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // Changed returns the sets of want whose elements are others in have.
 func Changed(want, have Ruleset) []Set {
 	var list []Set

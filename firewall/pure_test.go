@@ -96,6 +96,23 @@ func TestChangedNamesTheSetsToWrite(t *testing.T) {
 	}
 }
 
+func TestMoreAddressesAreWider(t *testing.T) {
+	more := three()
+	more.Members = append(more.Members, prefixes("192.168.1.14", "10.0.0.1")...)
+	less := three()
+	less.Clients = prefixes("192.168.1.0/25", "fd00:1::/64")
+	ports := three()
+	ports.ClientPorts = everywhere(2182)
+	for name, test := range map[string]struct {
+		have Policy
+		want bool
+	}{"the same": {three(), true}, "a member more": {more, true}, "fewer clients": {less, false}, "another port": {ports, false}} {
+		if got := Wider(build(t, three()), build(t, test.have)); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestTheTallyOutlivesTheCountersOfTheKernel(t *testing.T) {
 	rs := build(t, three())
 	counts := func(packets uint64) (list []Count) {

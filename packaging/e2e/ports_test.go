@@ -51,6 +51,7 @@ func (s *story) portsMatrix(t *testing.T) {
 	leader := s.leader(t)
 	member := s.others(leader)[0]
 	loopback := netip.MustParseAddr("127.0.0.1")
+	// Nobody listens on the admin port but on loopback, and no rule says anything about it.
 	rows := []struct {
 		who  string
 		from testbed.Node
@@ -61,17 +62,17 @@ func (s *story) portsMatrix(t *testing.T) {
 		{"a member", member.Node, leader.IP4, clientPort, "open"},
 		{"a member", member.Node, leader.IP4, peerPort, "open"},
 		{"a member", member.Node, leader.IP4, electionPort, "open"},
-		{"a member", member.Node, leader.IP4, adminPort, "shut"},
+		{"a member", member.Node, leader.IP4, adminPort, "refused"},
 		{"a member", member.Node, leader.IP6, clientPort, "open"},
 		{"a client in the network", s.lab.Client, leader.IP4, clientPort, "open"},
 		{"a client in the network", s.lab.Client, leader.IP4, peerPort, "shut"},
 		{"a client in the network", s.lab.Client, leader.IP4, electionPort, "shut"},
-		{"a client in the network", s.lab.Client, leader.IP4, adminPort, "shut"},
+		{"a client in the network", s.lab.Client, leader.IP4, adminPort, "refused"},
 		{"a client in the network", s.lab.Client, leader.IP6, clientPort, "open"},
 		{"a stranger", s.lab.Stranger, leader.IP4, clientPort, "shut"},
 		{"a stranger", s.lab.Stranger, leader.IP4, peerPort, "shut"},
 		{"a stranger", s.lab.Stranger, leader.IP4, electionPort, "shut"},
-		{"a stranger", s.lab.Stranger, leader.IP4, adminPort, "shut"},
+		{"a stranger", s.lab.Stranger, leader.IP4, adminPort, "refused"},
 		{"a stranger", s.lab.Stranger, leader.IP6, clientPort, "shut"},
 		{"the host itself", leader.Node, leader.IP4, clientPort, "open"},
 		{"the host itself", leader.Node, leader.IP4, peerPort, "open"},

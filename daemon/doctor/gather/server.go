@@ -149,7 +149,7 @@ func inForce(ctx context.Context, n *nft.Netfilter, want firewall.Ruleset) (bool
 		return false, err.Error()
 	case !state.Exists:
 		return false, "there is no table inet " + want.Table
-	case !firewall.Diff(want, state.Ruleset).None():
+	case !firewall.Wider(want, state.Ruleset):
 		return false, "table inet " + want.Table + " is not what the configuration asks for: zkd firewall diff"
 	}
 	return true, ""

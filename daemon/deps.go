@@ -37,6 +37,9 @@ type Deps struct {
 	// is before it serves. Meanwhile progress hears, from any goroutine, how far recovery is.
 	Start func(c quorum.Config, progress func(text string)) (Member, error)
 	Build Build
+	// Bindable says what the host lacks of the addresses and names to listen on, with an error that a wait may cure;
+	// nil for a host that lacks nothing.
+	Bindable func(ctx context.Context, addrs []string) error
 	// Firewall puts rules in force before the ports are opened; nil for none at all. Its errors end the start.
 	Firewall func(ctx context.Context, cfg keeper.Config, log *zap.Logger) (Firewall, error)
 	// ConfigFile is where the configuration came from, "" for the built-in one. Notices are what

@@ -24,7 +24,7 @@ const (
 	ExitNoQuorum   = 4  // zkd status: a server that does not serve
 	ExitUsage      = 64 // wrong arguments
 	ExitData       = 74 // data damaged, or the disk failed
-	ExitBusy       = 75 // a port or the data directory is in use
+	ExitBusy       = 75 // a port or the data directory is in use, or the host lacks an address or a name: it may pass
 	ExitPermission = 77
 	ExitConfig     = 78
 )
@@ -64,10 +64,8 @@ func ExitCode(err error) int {
 	case errors.As(err, &badLog), errors.As(err, &badSnapshot), errors.As(err, &noSnapshot), errors.As(err, &noHistory), errors.Is(err, syscall.EIO),
 		errors.Is(err, replica.ErrRestoreUnfinished):
 		return ExitData
-	case errors.Is(err, vfs.ErrLocked), errors.Is(err, syscall.EADDRINUSE):
+	case errors.Is(err, vfs.ErrLocked), errors.Is(err, syscall.EADDRINUSE), passes(err):
 		return ExitBusy
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return ExitConfig // an address that is not of this host
 	case errors.Is(err, fs.ErrPermission):
 		return ExitPermission
 	default:

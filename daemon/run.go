@@ -81,9 +81,6 @@ type process struct {
 	refused  time.Time // when the last reload was refused; zero if it was not
 }
 
-// errStopRequested ends a start that a signal interrupted.
-var errStopRequested = errors.New("stop requested")
-
 func (d *process) run(ctx context.Context) error {
 	gcCtx, stopGC := context.WithCancel(context.WithoutCancel(ctx))
 	var gc sync.WaitGroup
@@ -107,6 +104,17 @@ func (d *process) run(ctx context.Context) error {
 	for _, l := range handed["client"] {
 		d.handed = append(d.handed, l.Addr().String())
 	}
+	w := waiter{d.log, d.deps.Notifier, d.deps.Signals}
+	own := ownAddresses(d.cfg, qc.ClientAddrs, len(d.handed) > 0)
+	if d.deps.Bindable != nil {
+		err = w.await(ctx, hostWait, func() error { return d.deps.Bindable(ctx, own) })
+	}
+	if errors.Is(err, ErrStopRequested) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	// Before any port is open to those whom the rules keep out.
 	if err := d.guard.follow(ctx, d.listening(d.cfg)); err != nil {
 		return err
@@ -115,7 +123,7 @@ func (d *process) run(ctx context.Context) error {
 	if err != nil {
 		d.stopGuard(ctx)
 	}
-	if errors.Is(err, errStopRequested) {
+	if errors.Is(err, ErrStopRequested) {
 		return nil // nothing was served yet, and what recovery does survives a crash at any point
 	}
 	if err != nil {
@@ -194,10 +202,10 @@ func (d *process) start(ctx context.Context, qc quorum.Config) (Member, error) {
 		case sig := <-d.deps.Signals:
 			if sig != syscall.SIGHUP {
 				d.log.Info("stopping before the server has started", zap.Stringer("signal", sig))
-				return nil, errStopRequested
+				return nil, ErrStopRequested
 			}
 		case <-ctx.Done():
-			return nil, errStopRequested
+			return nil, ErrStopRequested
 		}
 	}
 }

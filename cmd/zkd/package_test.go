@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"zkd/daemon"
 	"zkd/daemon/config"
 	"zkd/daemon/sd"
 )
@@ -114,6 +116,20 @@ func TestWithoutAFirewallTheUnitIsExposedLess(t *testing.T) {
 	}
 	analyze(t, "verify", "--man=no", unit)
 	analyze(t, "security", "--offline=yes", "--threshold=12", unit)
+}
+
+func TestTheUnitTriesAgainForAsLongAsItTakes(t *testing.T) {
+	unit := settings(data(t, "systemd/zkd.service"))
+	for _, want := range []string{"Restart=on-failure", "StartLimitIntervalSec=0"} {
+		if !slices.Contains(unit, want) {
+			t.Errorf("the unit lacks %s: some minutes without an address or a name would end the member for good", want)
+		}
+	}
+	for _, line := range unit {
+		if never, ok := strings.CutPrefix(line, "RestartPreventExitStatus="); ok && slices.Contains(strings.Fields(never), fmt.Sprint(daemon.ExitBusy)) {
+			t.Errorf("%s: what may pass is not tried again", line)
+		}
+	}
 }
 
 func TestTheTemplateUnitDiffersByTheInstanceOnly(t *testing.T) {

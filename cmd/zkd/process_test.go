@@ -216,3 +216,24 @@ func runCode(t *testing.T, dataDir string) int {
 	code, _, _ := zkd(t, "run", "--data-dir", dataDir, "--client", free(t), "--admin", free(t), "--log-level", "error")
 	return code
 }
+
+// At boot the address that says which member this is may come after the server.
+func TestAServerWaitsForTheAddressThatSaysItsNumber(t *testing.T) {
+	program, m := build(t), newManager(t)
+	config := write(t, "zkd.toml", "data_dir = \""+t.TempDir()+"\"\n[servers]\n1 = \"203.0.113.1\"\n2 = \"203.0.113.2\"\n3 = \"203.0.113.3\"\n")
+	cmd := exec.Command(program, "run", "--config", config)
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.name)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // ours, and gone already unless the test failed
+	if got := m.await("STATUS=waiting: "); !strings.Contains(got, "none of them has an address of this host") {
+		t.Errorf("while waiting: %q", got)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("stopped while it waited: %v", err)
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -65,20 +66,25 @@ func newRun() *cobra.Command {
 				cfg, err = o.apply(cfg)
 				return cfg, notices, err
 			}
-			cfg, notices, err := load()
-			if err != nil {
-				return err
-			}
 			signals := make(chan os.Signal, 4)
 			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 			defer signal.Stop(signals)
 			deps := daemon.Deps{
 				Start:      startQuorum,
+				Bindable:   daemon.Bindable,
 				Firewall:   daemon.Netfilter,
 				Build:      daemon.BuildOf(version),
-				ConfigFile: file, Notices: notices,
-				Signals: signals, Notifier: sd.FromEnvironment(),
+				ConfigFile: file,
+				Signals:    signals, Notifier: sd.FromEnvironment(),
 			}
+			cfg, notices, err := daemon.LoadAwaiting(cmd.Context(), deps, load)
+			if errors.Is(err, daemon.ErrStopRequested) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			deps.Notices = notices
 			if file != "" {
 				deps.Reload = load
 			}

@@ -104,6 +104,7 @@ func (c *Config) idByAddress(file string, host Host, rep *report) {
 	rep.breakKey("id")
 	rep.errorf(Source{File: c.sources[serverKey(c.Servers[0].ID)].File, Key: "id"}, fmt.Sprintf("write id = N into the configuration, or N into %s", file),
 		"there are %d servers, and %s", len(c.Servers), why)
+	rep.errs[len(rep.errs)-1].Passes = len(found) == 0 && len(host.Addresses) > 0
 }
 
 func (c *Config) takeID(s Server) {

@@ -57,6 +57,9 @@ type Problem struct {
 	What, Fix string
 	// Denied says that it is only that whoever asks may not read the file: the server may.
 	Denied bool
+	// Passes says that it may go by itself: the host lacks an address, or an answer of its name service, that it may
+	// get while it starts.
+	Passes bool
 }
 
 // String returns the problem on one line:

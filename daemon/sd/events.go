@@ -14,6 +14,7 @@ type Event struct {
 func Events() []Event {
 	return []Event{
 		{"starting", "92fc6fe15b4f4ed7a2193329894a2867", []string{"zkd starts"}},
+		{"waiting", "5d0c2e4f8a6b4d1f9e37b1c6a2f80d94", []string{"waiting for an address or a name that this host lacks yet"}},
 		{"ready", "55b735add5d14d60b7e5ba555c9dc497", []string{"ready"}},
 		{"stopped", "4ad6f4e3f0444a3b92d5c3357b9264f0", []string{"zkd has stopped"}},
 		{"failed", "7eb146ff05ad4631977b67775c70c721", []string{"zkd ends"}},

@@ -252,7 +252,7 @@ func (a *adminPort) look(configured int) (changed bool) {
 // followAdminPort leaves an address of the admin port out of the rules while it cannot be listened on. When it can,
 // the rules are there within a second of it.
 func (d *process) followAdminPort(ctx context.Context) {
-	if !d.admin.look(len(d.cfg.Admin.Listen)) {
+	if !d.admin.look(len(d.cfg.Admin.Listen)) || d.guard.rules == nil && !wantsRules(d.listening(d.cfg)) {
 		return
 	}
 	if err := d.guard.follow(ctx, d.listening(d.cfg)); err != nil {

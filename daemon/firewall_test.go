@@ -45,6 +45,13 @@ func TestTheFirewallIsThatOfTheConfiguration(t *testing.T) {
 			Mode: "auto", Refusal: "drop", ClientListen: []string{":2181"}, PeerListen: []string{"b:2889", "[fd00::2]:2890"}, ElectionListen: []string{"b:3889", "[fd00::2]:3890"},
 			Members: []keeper.Member{{Name: "1", Hosts: []string{"a"}}, {Name: "2", Hosts: []string{"b", "fd00::2"}}, {Name: "3", Hosts: []string{"c"}, From: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}}},
 		}},
+		"a member that listens on all addresses": {func(c *config.Config) {
+			c.ID, c.Admin.Enabled, c.Ensemble.ListenOnAll = 1, false, true
+			c.Servers = []config.Server{member(1, "a"), member(2, "b")}
+		}, keeper.Config{
+			Mode: "auto", Refusal: "drop", ClientListen: []string{"127.0.0.1:2181", "[::1]:2181"}, PeerListen: []string{":2888"}, ElectionListen: []string{":3888"},
+			Members: []keeper.Member{{Name: "1", Hosts: []string{"a"}}, {Name: "2", Hosts: []string{"b"}}},
+		}},
 		"the only one of its list stands alone": {func(c *config.Config) { c.Servers = []config.Server{member(1, "a")} }, keeper.Config{
 			Mode: "auto", Refusal: "drop", ClientListen: []string{"127.0.0.1:2181", "[::1]:2181"}, AdminListen: []string{"127.0.0.1:8080", "[::1]:8080"},
 		}},

@@ -58,6 +58,22 @@ func TestOtherProgramsKeepTheirPorts(t *testing.T) {
 	z.end(syscall.SIGTERM)
 }
 
+// A server that listens on all addresses lets in the subnet of an address that its host is given.
+func TestTheRulesFollowAnAddressOfTheHost(t *testing.T) {
+	here, there := lan(t)
+	z := run(t, here, filepath.Join(bin, "zkd"), zooCfg(t, "0.0.0.0", ""))
+	z.logged("firewall rules in force")
+	z.logged(`"msg":"ready"`)
+	here.Run("ip", "route", "del", "10.2.0.0/24", "dev", "lan0")
+	here.Addr("lan0", "10.2.0.9/24")
+	z.logged("+ set clients4: 10.2.0.0/24")
+	reaches(t, there, "10.2.0.1", "10.2.0.9:2181", true)
+	here.Run("ip", "link", "set", "lan0", "down")
+	here.Run("ip", "link", "set", "lan0", "up")
+	reaches(t, there, "10.2.0.1", "10.2.0.9:2181", true)
+	z.end(syscall.SIGTERM)
+}
+
 // Two servers have the same ports at two addresses, and each its own table.
 func TestTwoServersOfAHostLeaveEachOtherAlone(t *testing.T) {
 	here, there := lan(t)

@@ -117,7 +117,9 @@ func Start(ctx context.Context, cfg Config, deps Deps) (*Keeper, error) {
 		changed: make(chan struct{}, 1), poke: make(chan struct{}, 1), others: make(chan struct{}, 1), known: make(chan struct{}, 1),
 		moved: make(chan struct{}, 1),
 	}
-	k.planner.Resolve(ctx, cfg)
+	if cfg.Mode != Off {
+		k.planner.Resolve(ctx, cfg)
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	defer k.publish()
@@ -229,8 +231,8 @@ func (k *Keeper) Stop(ctx context.Context) error {
 	return nil
 }
 
-// follow makes the rules of cfg, of what is known of its names, and puts them in force. If there are none to make nothing has changed; on
-// another error they are wanted and not in force.
+// follow makes the rules of cfg, of what is known of its names, and puts them in force. If there are none to make
+// nothing has changed; on another error they are wanted and not in force.
 func (k *Keeper) follow(ctx context.Context, cfg Config) error {
 	plan, err := k.planner.Make(cfg)
 	if err != nil {

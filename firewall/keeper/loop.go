@@ -135,10 +135,14 @@ func (k *Keeper) watch(ctx context.Context) {
 func (k *Keeper) watchInterfaces(ctx context.Context) {
 	said := false
 	for ctx.Err() == nil {
-		err := k.deps.WatchInterfaces(ctx, func() { prompt(k.moved) })
-		if err != nil && !said {
-			said = true
-			k.log.Warn("changes of the addresses of this host are not heard of, and looked for every half minute only", zap.Error(err))
+		k.mu.Lock()
+		off := k.cfg.Mode == Off // then a sandbox may forbid the socket, too
+		k.mu.Unlock()
+		if !off {
+			if err := k.deps.WatchInterfaces(ctx, func() { prompt(k.moved) }); err != nil && !said {
+				said = true
+				k.log.Warn("changes of the addresses of this host are not heard of, and looked for every half minute only", zap.Error(err))
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -41,7 +41,7 @@ func (n Network) From(own []netip.Addr, log *zap.Logger) Network {
 }
 
 // sourceFor returns the address from which dest is to be called; the zero address leaves it to the kernel. local are
-// the addresses of this host, and kernel is the one that it would choose.
+// the addresses of this host, nil if they are not known, and kernel is the one that it would choose.
 func sourceFor(dest netip.Addr, own []netip.Addr, local func() []netip.Addr, kernel func() netip.Addr) netip.Addr {
 	own = slices.DeleteFunc(slices.Clone(own), func(a netip.Addr) bool {
 		// One of a link needs a zone, and one of loopback reaches nobody else.
@@ -50,7 +50,7 @@ func sourceFor(dest netip.Addr, own []netip.Addr, local func() []netip.Addr, ker
 	if len(own) > 0 {
 		// With net.ipv4.ip_nonlocal_bind an address that is not here can be bound too, and is answered elsewhere.
 		here := local()
-		own = slices.DeleteFunc(own, func(a netip.Addr) bool { return !a.IsLoopback() && !slices.Contains(here, a) })
+		own = slices.DeleteFunc(own, func(a netip.Addr) bool { return here != nil && !a.IsLoopback() && !slices.Contains(here, a) })
 	}
 	switch len(own) {
 	case 0:
@@ -65,6 +65,7 @@ func sourceFor(dest netip.Addr, own []netip.Addr, local func() []netip.Addr, ker
 	return own[0]
 }
 
+// localAddresses returns nil where a sandbox without AF_NETLINK forbids to ask: then a bind will tell.
 func localAddresses() (list []netip.Addr) {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {

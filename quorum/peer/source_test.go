@@ -41,6 +41,15 @@ func TestOthersAreCalledFromTheOwnAddress(t *testing.T) {
 	}
 }
 
+// Without leave to ask for the addresses of the host the bind itself tells.
+func TestAnAddressOfAHostThatMayNotBeAskedIsTried(t *testing.T) {
+	own := netip.MustParseAddr("10.0.0.9")
+	got := sourceFor(netip.MustParseAddr("10.0.0.2"), []netip.Addr{own}, func() []netip.Addr { return nil }, func() netip.Addr { return netip.Addr{} })
+	if got != own {
+		t.Errorf("from %v", got)
+	}
+}
+
 // On real sockets, of loopback: every address of 127.0.0.0/8 is one of this host, and one of 192.0.2.0/24 is not.
 func TestConnectionsAreBound(t *testing.T) {
 	for own, want := range map[string]string{"127.0.0.2": "127.0.0.2", "192.0.2.1": "127.0.0.1", "::1": "127.0.0.1"} {

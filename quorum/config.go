@@ -104,7 +104,7 @@ func DefaultConfig() Config {
 		InitLimit: 10, SyncLimit: 5,
 		TickTime: 2 * time.Second, MaxConnsPerIP: 60,
 		MaxFrameBytes: 0xfffff, MaxOutstanding: 1000, HandshakeTimeout: 10 * time.Second,
-		FourLetterWords: []string{"srvr", "ruok", "stat", "mntr", "conf", "isro", "envi", "dirs", "wchs", "cons", "hash"},
+		FourLetterWords: []string{"srvr", "ruok", "mntr", "conf", "isro", "envi", "dirs", "wchs", "hash"},
 		SnapCount:       100000, SnapSizeBytes: 4 << 30, LogSizeBytes: 0,
 		PreallocBytes: 64 << 20, FsyncWarning: time.Second,
 		PurgeInterval: time.Hour, PurgeRetain: 3, MinFreeBytes: 128 << 20,

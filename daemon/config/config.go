@@ -171,8 +171,10 @@ func Default() Config {
 		Auth:   Auth{DigestAlgorithm: "SHA1", Digest: true},
 		Limits: Limits{MaxOutstanding: 1000},
 		Nodes:  Nodes{ReapInterval: time.Minute, ReapPerMinute: 10_000},
+		// What everybody on the client's network may hear: nothing about clients. A session's number is half of what
+		// it takes to take the session over, since ZooKeeper makes the password of it by a function that is public.
 		Words: Words{Allow: []string{
-			"srvr", "ruok", "stat", "mntr", "conf", "isro", "envi", "dirs", "wchs", "cons", "hash",
+			"srvr", "ruok", "mntr", "conf", "isro", "envi", "dirs", "wchs", "hash",
 		}},
 		Admin:    Admin{Enabled: true, Listen: []string{"127.0.0.1:8080", "[::1]:8080"}},
 		Log:      Log{Level: "info", Format: "auto"},

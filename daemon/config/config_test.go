@@ -293,3 +293,16 @@ func checkRoundTrip(t *testing.T, name string, text []byte) {
 		t.Fatalf("TOML gives\n%+v, want\n%+v", got, want)
 	}
 }
+
+// With the number of a session, and a password that ZooKeeper makes of it by a public function, anybody takes it over.
+func TestTheWordsThatAreAllowedByDefaultTellNothingAboutClients(t *testing.T) {
+	tells := map[string]string{
+		"cons": "sessions and addresses", "dump": "sessions and their znodes", "wchc": "sessions and their watches", "wchp": "sessions by watch",
+		"stat": "addresses of clients", "*": "all of it", "crst": "changes the counters", "srst": "changes the counters",
+	}
+	for _, word := range Default().Words.Allow {
+		if what := tells[word]; what != "" {
+			t.Errorf("%s is answered to everybody on the network of the clients: %s", word, what)
+		}
+	}
+}

@@ -200,7 +200,9 @@ func wrongDigest(s string) string {
 
 func operatorFields() []field {
 	return []field{
-		listField("words.allow", `Four-letter words that are answered; "*" for all. srvr always is.`,
+		listField("words.allow", `Four-letter words that are answered; "*" for all. srvr always is. `+
+			"cons and dump tell everybody who reaches the client port the numbers of sessions, with which sessions can be taken over, stat, wchc and wchp "+
+			"who the clients are and what they watch; zkd connections and zkd session say it to operators only.",
 			func(c *Config) *[]string { return &c.Words.Allow }).checked(func(c *Config) string {
 			for _, w := range c.Words.Allow {
 				if !slices.Contains(fourLetterWords(), w) {

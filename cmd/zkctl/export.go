@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,7 +21,7 @@ func newExport(a *app) *cobra.Command {
 	cmd := newPathCommand(a, "export [--no-acl] path [file]", "Write a subtree to a file", cobra.RangeArgs(1, 2),
 		func(ctx context.Context, c *client.Client, path string, rest []string) error {
 			e := exporter{a: a, c: c, root: path, noACL: noACL, lost: map[string]bool{}, p: newProgress(a.stderr, "exported", always, quiet)}
-			if len(rest) == 0 || rest[0] == "-" {
+			if len(rest) == 0 || rest[0] == "-" || rest[0] == "/dev/stdout" {
 				return e.write(ctx, a.stdout)
 			}
 			return intoFile(rest[0], func(w io.Writer) error { return e.write(ctx, w) })
@@ -33,31 +31,6 @@ func newExport(a *app) *cobra.Command {
 	f.BoolVar(&always, "progress", false, "say once a second how far it is, also where standard error is no terminal")
 	f.BoolVar(&quiet, "quiet", false, "say nothing but errors")
 	return cmd
-}
-
-// intoFile writes a file that is there whole or not at all. Only its owner may read it: it holds what ACLs
-// protect.
-func intoFile(name string, write func(io.Writer) error) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			file.Close()
-			os.Remove(file.Name()) // what is left of it serves nobody
-		}
-	}()
-	if err := write(file); err != nil {
-		return err
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), name)
 }
 
 // exporter is the command export at work.

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"zkd/daemon/admin"
+	"zkd/daemon/config"
 	"zkd/quorum"
 )
 
@@ -15,14 +16,32 @@ import (
 //
 //	serving    when clients get answers, or when until has come: a serial upgrade waits for each
 //	           member, and the first server of a cold ensemble must not hang the start
-//	quorum     only when clients get answers
+//	quorum     only when clients get answers; when until has come, the start has failed: who waits for it, as a package
+//	           manager with its lock, must not wait for ever
 //	listening  at once: the ports are open
 type readiness struct {
 	mode  string // systemd.ready
+	began time.Time
 	until time.Time
 	told  bool
 	// served is what was last logged of serving; nothing is before the server was ready.
 	served bool
+}
+
+// strictWait is the least time that a start waits for a quorum it cannot do without: the others may be starting too.
+const strictWait = 5 * time.Minute
+
+func newReadiness(c config.Systemd, now time.Time) *readiness {
+	wait := c.QuorumWait
+	if c.Ready == "quorum" {
+		wait = max(wait, strictWait)
+	}
+	return &readiness{mode: c.Ready, began: now, until: now.Add(wait)}
+}
+
+// late reports whether the quorum that a start cannot do without has not come in time.
+func (r *readiness) late(now time.Time) bool {
+	return r.mode == "quorum" && !r.told && !now.Before(r.until)
 }
 
 // due reports whether the server counts as ready.

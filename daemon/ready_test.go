@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"zkd/daemon/config"
 	"zkd/quorum"
 	"zkd/quorum/zk"
 )
@@ -17,7 +18,7 @@ func TestReadyWaitsForServingInQuorumMode(t *testing.T) {
 	h.cfg.Systemd.Ready = "quorum"
 	h.member.st.Serving, h.member.st.Role, h.member.st.NotServing = false, quorum.Looking, "1 of 3 servers"
 	h.run()
-	if got := h.await("STATUS=looking"); !strings.Contains(got, "EXTEND_TIMEOUT_USEC=30000000") || !strings.Contains(got, "1 of 3 servers") {
+	if got := h.await("STATUS=looking"); !strings.Contains(got, "EXTEND_TIMEOUT_USEC=90000000") || !strings.Contains(got, "1 of 3 servers") {
 		t.Errorf("while looking: %q", got)
 	}
 	h.set(func(st *quorum.Status) { st.Serving, st.Role = true, quorum.Follower })
@@ -49,6 +50,49 @@ func TestAMemberIsReadyWithoutAQuorumAfterTheWaitAndSaysWhoIsMissing(t *testing.
 	lost := h.logs.FilterMessage("not serving").All()
 	if !h.logged("serving") || len(lost) != 1 || !strings.HasPrefix(lost[0].ContextMap()["reason"].(string), "no quorum; 1 of 3") {
 		t.Errorf("log: %v", h.logs.All())
+	}
+}
+
+// TimeoutStartSec= of the unit bounds a recovery that hangs: for that it must not be extended.
+func TestOnlyARecoveryThatMovesGetsMoreTime(t *testing.T) {
+	seen := moving{"recovering /d"}
+	for i, step := range []struct {
+		text string
+		want bool
+	}{
+		{"recovering /d", false}, {"replaying the log: 1 txns", true}, {"replaying the log: 1 txns", false}, {"replaying the log: 2 txns", true},
+		{"replaying the log: 2 txns", false}, {"replaying the log: 2 txns", false},
+	} {
+		if got := seen.further(step.text); got != step.want {
+			t.Errorf("step %d, %q: %t", i, step.text, got)
+		}
+	}
+}
+
+// A start that cannot succeed must end: a package manager waits for it with its lock held.
+func TestAStartWaitsForAQuorumForABoundedTime(t *testing.T) {
+	now := time.Now()
+	for name, test := range map[string]struct {
+		c      config.Systemd
+		waited time.Duration
+		want   bool
+	}{
+		"five minutes at least":              {config.Systemd{Ready: "quorum", QuorumWait: 10 * time.Second}, 5*time.Minute - 1, false},
+		"and no more":                        {config.Systemd{Ready: "quorum", QuorumWait: 10 * time.Second}, 5 * time.Minute, true},
+		"unless quorum_wait is longer":       {config.Systemd{Ready: "quorum", QuorumWait: time.Hour}, 59 * time.Minute, false},
+		"which is a bound, too":              {config.Systemd{Ready: "quorum", QuorumWait: time.Hour}, time.Hour, true},
+		"serving is ready without a quorum":  {config.Systemd{Ready: "serving", QuorumWait: 10 * time.Second}, time.Hour, false},
+		"listening does not wait for quorum": {config.Systemd{Ready: "listening"}, time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReadiness(test.c, now)
+			if got := r.late(now.Add(test.waited)); got != test.want {
+				t.Errorf("late = %t, want %t", got, test.want)
+			}
+			if r.told = true; r.late(now.Add(24 * time.Hour)) {
+				t.Error("late although it was ready once")
+			}
+		})
 	}
 }
 

@@ -26,8 +26,9 @@ const (
 	stopTimeout = 25 * time.Second
 	// guardTimeout bounds the removal of the firewall's rules after that.
 	guardTimeout = 3 * time.Second
-	// While the server recovers, systemd is asked for startExtension more each time.
-	startExtension = 30 * time.Second
+	// While the server recovers, systemd is asked for startExtension more each time that it has come further: as much as
+	// the unit's TimeoutStartSec, so that this bounds a start without any progress.
+	startExtension = 90 * time.Second
 	extendEvery    = 5 * time.Second
 	statusEvery    = time.Second
 )
@@ -170,8 +171,18 @@ func (d *process) stopGuard(ctx context.Context) {
 	d.guard.stop(ctx)
 }
 
-// start starts the server and asks systemd for more time as long as that takes: a large log is
-// replayed for minutes.
+// moving knows how far recovery had come when that was last asked.
+type moving struct{ text string }
+
+// further reports whether it has come further since.
+func (m *moving) further(text string) bool {
+	same := text == m.text
+	m.text = text
+	return !same
+}
+
+// start starts the server and asks systemd for more time as long as it comes further: a large log is
+// replayed for minutes, and one that hangs is not to hang the start for ever.
 func (d *process) start(ctx context.Context, qc quorum.Config) (Member, error) {
 	type result struct {
 		member Member
@@ -189,6 +200,8 @@ func (d *process) start(ctx context.Context, qc quorum.Config) (Member, error) {
 		started <- result{m, err}
 	}()
 	text := "recovering " + d.cfg.DataDir
+	d.deps.Notifier.Status(text)
+	seen := moving{text}
 	tick := time.NewTicker(extendEvery)
 	defer tick.Stop()
 	for {
@@ -198,7 +211,9 @@ func (d *process) start(ctx context.Context, qc quorum.Config) (Member, error) {
 		case text = <-progress:
 			d.deps.Notifier.Status(text)
 		case <-tick.C:
-			d.deps.Notifier.ExtendTimeout(startExtension, text)
+			if seen.further(text) {
+				d.deps.Notifier.ExtendTimeout(startExtension, text)
+			}
 		case sig := <-d.deps.Signals:
 			if sig != syscall.SIGHUP {
 				d.log.Info("stopping before the server has started", zap.Stringer("signal", sig))
@@ -263,7 +278,7 @@ func (d *process) open(ctx context.Context, rooms *sync.WaitGroup, member Member
 // serve waits until it is time to stop, and meanwhile keeps systemd informed. nil is a stop that
 // was asked for.
 func (d *process) serve(ctx context.Context, member Member) error {
-	ready := &readiness{mode: d.cfg.Systemd.Ready, until: time.Now().Add(d.cfg.Systemd.QuorumWait)}
+	ready := newReadiness(d.cfg.Systemd, time.Now())
 	tick := time.NewTicker(statusEvery)
 	defer tick.Stop()
 	for now := time.Now(); ; {
@@ -272,6 +287,9 @@ func (d *process) serve(ctx context.Context, member Member) error {
 		d.followAdminPort(ctx)
 		d.lookForProblems(member, st, now)
 		d.tell(ready, st, now)
+		if d.deps.Notifier.Enabled() && ready.late(now) {
+			return Errorf(ExitBusy, "no quorum for %v, which systemd.ready = \"quorum\" waits for: %s", now.Sub(ready.began).Round(time.Second), st.NotServing)
+		}
 		select {
 		case now = <-tick.C:
 		case <-member.Done():

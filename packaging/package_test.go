@@ -174,6 +174,28 @@ func filesOfRPM(t *testing.T, rpm string) []string {
 	return names
 }
 
+func TestARestartDoesNotHoldThePackageManagerForEver(t *testing.T) {
+	restarts := 0
+	for _, name := range []string{"deb/postinst.sh", "rpm/postun.sh"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if !strings.Contains(line, "try-restart ") {
+				continue
+			}
+			restarts++
+			if !strings.HasPrefix(strings.TrimSpace(line), "timeout ") {
+				t.Errorf("%s waits without a bound: %s", name, line)
+			}
+		}
+	}
+	if restarts != 2 {
+		t.Errorf("%d restarts found, want one in each package", restarts)
+	}
+}
+
 func TestTheScriptsAreCleanShell(t *testing.T) {
 	scripts, err := filepath.Glob("*/*.sh")
 	if err != nil || len(scripts) < 6 {

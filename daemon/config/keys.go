@@ -231,7 +231,8 @@ func operatorFields() []field {
 			func(c *Config) *string { return &c.Log.Level }, "debug", "info", "warn", "error").reloadable(),
 		choiceField("log.format", "Form of the log; auto is the journal under systemd, console on a terminal, JSON otherwise.",
 			func(c *Config) *string { return &c.Log.Format }, "auto", "console", "json", "journal"),
-		choiceField("systemd.ready", "When systemd is told that zkd is ready: when it serves, or quorum_wait is over; only with a quorum; or once it listens.",
+		choiceField("systemd.ready", "When systemd is told that zkd is ready: when it serves, or quorum_wait is over; only with a quorum; or once it listens. "+
+			"With quorum, a start that sees none for quorum_wait, and for five minutes at least, has failed, and the unit tries again.",
 			func(c *Config) *string { return &c.Systemd.Ready }, "serving", "quorum", "listening"),
 		durationField("systemd.quorum_wait", "How long readiness waits for a quorum; 0s does not wait.",
 			func(c *Config) *time.Duration { return &c.Systemd.QuorumWait }, time.Millisecond, time.Hour, "do not wait"),

@@ -16,7 +16,8 @@ if [ -r /etc/default/zkd ]; then . /etc/default/zkd; fi
 if [ "$ZKD_RESTART_ON_UPGRADE" = no ]; then
 	echo "zkd: servers go on with the old program until they are restarted, as /etc/default/zkd says"
 else
-	# The server of zkd.toml, and the instances.
-	deb-systemd-invoke try-restart zkd.service 'zkd@*.service' >/dev/null ||
-		echo "zkd: a server did not come back, see systemctl status 'zkd*'" >&2
+	# The server of zkd.toml, and the instances. dpkg's lock is held meanwhile: who takes longer, as with much data,
+	# goes on by himself.
+	timeout 120 deb-systemd-invoke try-restart zkd.service 'zkd@*.service' >/dev/null ||
+		echo "zkd: a server has not come back yet, see systemctl status 'zkd*'" >&2
 fi

@@ -45,6 +45,7 @@ type fakeMember struct {
 	stopErr       error
 	stopped       bool
 	stop          func(ctx context.Context) error
+	word          func(string) string
 }
 
 func newMember() *fakeMember {
@@ -62,11 +63,16 @@ func (m *fakeMember) Status() quorum.Status {
 	return st
 }
 
-func (m *fakeMember) Stats() *stats.Server             { return &m.n }
-func (m *fakeMember) WatchSummary() (int, int, int)    { return 0, 0, 0 }
-func (m *fakeMember) FourLetter(string) (string, bool) { return "", false }
-func (m *fakeMember) Done() <-chan struct{}            { return m.done }
-func (m *fakeMember) Err() error                       { return m.err }
+func (m *fakeMember) Stats() *stats.Server          { return &m.n }
+func (m *fakeMember) WatchSummary() (int, int, int) { return 0, 0, 0 }
+func (m *fakeMember) FourLetter(word string) (string, bool) {
+	if m.word != nil {
+		return m.word(word), true
+	}
+	return "", false
+}
+func (m *fakeMember) Done() <-chan struct{} { return m.done }
+func (m *fakeMember) Err() error            { return m.err }
 func (m *fakeMember) Stop(ctx context.Context) error {
 	if m.stop != nil {
 		return m.stop(ctx)
@@ -198,24 +204,6 @@ func TestAServerThatEndsByItselfEndsTheProcessWithItsReason(t *testing.T) {
 	}
 	if !h.member.stopped || !h.logged("zkd ends") {
 		t.Error("the rest of the server was not stopped, or the end not logged")
-	}
-}
-
-func TestASecondSignalDoesNotWaitForTheStop(t *testing.T) {
-	h := newHost(t)
-	stopping := make(chan struct{})
-	h.member.stop = func(ctx context.Context) error {
-		close(stopping)
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	h.run()
-	h.await("READY=1")
-	h.signals <- syscall.SIGTERM
-	<-stopping
-	h.signals <- syscall.SIGTERM
-	if err := h.wait(); err == nil || ExitCode(err) != ExitFailure {
-		t.Errorf("Run: %v; want an error", err)
 	}
 }
 

@@ -22,9 +22,11 @@ import (
 )
 
 const (
-	// stopTimeout is less than the unit's TimeoutStopSec, so that a stop that hangs is ours to report.
-	stopTimeout = 25 * time.Second
-	// guardTimeout bounds the removal of the firewall's rules after that.
+	// stopTimeout bounds the stop of the server, and roomsTimeout that of what stands around it, beside that;
+	// guardTimeout bounds the removal of the firewall's rules, which comes after both. Together they are clearly less
+	// than the unit's TimeoutStopSec, so that a stop that hangs is ours to report.
+	stopTimeout  = 18 * time.Second
+	roomsTimeout = 5 * time.Second
 	guardTimeout = 3 * time.Second
 	// While the server recovers, systemd is asked for startExtension more each time that it has come further: as much as
 	// the unit's TimeoutStartSec, so that this bounds a start without any progress.
@@ -140,8 +142,9 @@ func (d *process) run(ctx context.Context) error {
 	d.log.Info("stopping")
 	d.deps.Notifier.Stopping("stopping")
 	stopRooms()
-	rooms.Wait()
+	closed := d.awaitRooms(&rooms)
 	stopErr := d.stop(ctx, member)
+	<-closed
 	if stopErr == nil { // else a port may be open still
 		d.stopGuard(ctx)
 	}
@@ -307,6 +310,27 @@ func (d *process) serve(ctx context.Context, member Member) error {
 	}
 }
 
+// awaitRooms closes its answer when the rooms have ended, or have had their time: what hangs there, as a question about
+// a server that is stuck, must not keep the rest from its end.
+func (d *process) awaitRooms(rooms *sync.WaitGroup) <-chan struct{} {
+	ended, closed := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		rooms.Wait()
+	}()
+	go func() {
+		defer close(closed)
+		timer := time.NewTimer(roomsTimeout)
+		defer timer.Stop()
+		select {
+		case <-ended:
+		case <-timer.C:
+			d.log.Warn("the admin port, the operators' socket or the watchdog do not end: not waited for any longer")
+		}
+	}()
+	return closed
+}
+
 // stop ends the server; a second signal, or too long a time, ends the wait for it.
 func (d *process) stop(ctx context.Context, member Member) error {
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
@@ -320,6 +344,8 @@ func (d *process) stop(ctx context.Context, member Member) error {
 				return fmt.Errorf("daemon: stop: %w", err)
 			}
 			return nil
+		case <-stopping.Done(): // the log is as a crash would leave it: whole
+			return fmt.Errorf("daemon: the server had not stopped after %v", stopTimeout)
 		case sig := <-d.deps.Signals:
 			if sig != syscall.SIGHUP {
 				return fmt.Errorf("daemon: ended by a second %s before the server had stopped", sig)

@@ -17,7 +17,7 @@ const (
 	maxHandshakes = 64
 	// acceptPause is how long an accept loop waits after an error.
 	acceptPause = 50 * time.Millisecond
-	// acceptPatience is how long it may meet nothing but errors.
+	// acceptPatience is how long it may meet nothing but errors, one right behind the other.
 	acceptPatience = 10 * time.Second
 )
 
@@ -51,21 +51,23 @@ func (g *gate) serve(l net.Listener, failed func(error)) {
 }
 
 func (g *gate) acceptLoop(l net.Listener, failed func(error)) {
-	var since, said time.Time // of the first of the errors that nobody was accepted between, and of the last one logged
+	var said time.Time // when an error was last logged
+	worked := time.Now()
 	for {
+		began := time.Now()
 		nc, err := l.Accept()
 		now := time.Now()
 		switch {
 		case err == nil:
 			g.admit(nc)
-			since = time.Time{}
+			worked = now
 			continue
 		case errors.Is(err, net.ErrClosed):
 			return
-		case since.IsZero():
-			since = now
+		case shortage(err), now.Sub(began) >= acceptPause: // it did wait for somebody to come
+			worked = now
 		}
-		if final(err, now.Sub(since)) {
+		if final(err, now.Sub(worked)) {
 			failed(fmt.Errorf("peer: accept on %v: %w", l.Addr(), err))
 			return
 		}
@@ -84,17 +86,18 @@ func (g *gate) acceptLoop(l net.Listener, failed func(error)) {
 // final reports whether accepting will not work again by itself. Errors of a connection that was about to come are given
 // by accept, too, with whatever the network said (accept(2): treat them like EAGAIN); so anything may pass.
 func final(err error, lasted time.Duration) bool {
-	for _, e := range []syscall.Errno{syscall.EBADF, syscall.EINVAL} { // no listening socket
+	notListening := errors.Is(err, syscall.EBADF) || errors.Is(err, syscall.EINVAL)
+	return notListening || lasted >= acceptPatience
+}
+
+// shortage reports whether the host has too little of something, which says nothing about the port, however long it lasts.
+func shortage(err error) bool {
+	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		if errors.Is(err, e) {
 			return true
 		}
 	}
-	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} { // of this host, not of the port
-		if errors.Is(err, e) {
-			return false
-		}
-	}
-	return lasted >= acceptPatience
+	return false
 }
 
 func (g *gate) admit(nc net.Conn) {

@@ -252,18 +252,21 @@ func TestAServerThatHasAnothersAddressIsNamed(t *testing.T) {
 func TestAPortThatCannotAcceptFails(t *testing.T) {
 	for name, test := range map[string]struct {
 		err   error
+		every time.Duration // it comes with somebody who tries to connect, 0: at once
 		until time.Duration // it goes away; 0: it does not
 		fails time.Duration // after so long; -1: not
 		said  int           // times that it is logged in the minute after
 	}{
-		"no listening socket":                {syscall.EINVAL, 0, 0, 0},
-		"no socket":                          {os.NewSyscallError("accept4", syscall.EBADF), 0, 0, 0},
-		"the network of a peer was down":     {os.NewSyscallError("accept4", syscall.ENETDOWN), time.Second, -1, 1},
-		"a peer's host was not reached":      {syscall.EHOSTUNREACH, acceptPatience - time.Second, -1, 1},
-		"a firewall forbids it, for a while": {syscall.EPERM, time.Second, -1, 1},
-		"a firewall forbids it":              {syscall.EPERM, 0, acceptPatience, 1},
-		"something else that stays":          {io.ErrUnexpectedEOF, 0, acceptPatience, 1},
-		"no descriptors, for long":           {syscall.EMFILE, 10 * time.Minute, -1, 1},
+		"no listening socket":                 {syscall.EINVAL, 0, 0, 0, 0},
+		"no socket":                           {os.NewSyscallError("accept4", syscall.EBADF), 0, 0, 0, 0},
+		"the network of a peer was down":      {os.NewSyscallError("accept4", syscall.ENETDOWN), 0, time.Second, -1, 1},
+		"a peer's host was not reached":       {syscall.EHOSTUNREACH, 0, acceptPatience - time.Second, -1, 1},
+		"a firewall forbids it, for a while":  {syscall.EPERM, 0, time.Second, -1, 1},
+		"a firewall forbids it":               {syscall.EPERM, 0, 0, acceptPatience, 1},
+		"something else that stays":           {io.ErrUnexpectedEOF, 0, 0, acceptPatience, 1},
+		"somebody who gives up now and then":  {syscall.ECONNABORTED, 4 * time.Second, 0, -1, 1},
+		"no descriptors, for long":            {syscall.EMFILE, 0, 10 * time.Minute, -1, 1},
+		"no descriptors, then something else": {nil, 0, acceptPatience * 2, -1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -272,7 +275,7 @@ func TestAPortThatCannotAcceptFails(t *testing.T) {
 				e := NewElection(ElectionConfig{Self: 2, Addrs: at("two"), Network: newPipes().network(), Receiver: in, Logger: zap.New(core)})
 				defer e.Close()
 				began := time.Now()
-				l := &brokenListener{err: test.err, until: test.until, closed: make(chan struct{})}
+				l := &brokenListener{err: test.err, every: test.every, until: test.until, closed: make(chan struct{})}
 				e.Serve(l)
 				time.Sleep(time.Minute - time.Second)
 				synctest.Wait()
@@ -293,9 +296,11 @@ func TestAPortThatCannotAcceptFails(t *testing.T) {
 	}
 }
 
-// brokenListener accepts nobody: it fails until then, 0 for ever, and waits from then on.
+// brokenListener accepts nobody: it fails until then, 0 for ever, and waits from then on. With no error given it has no
+// descriptors for most of the time, then another.
 type brokenListener struct {
 	err    error
+	every  time.Duration
 	until  time.Duration
 	began  time.Time
 	last   time.Time // of the last error
@@ -311,8 +316,21 @@ func (l *brokenListener) Accept() (net.Conn, error) {
 		<-l.closed
 		return nil, net.ErrClosed
 	}
-	l.last = now
-	return nil, l.err
+	if l.every > 0 {
+		select {
+		case <-time.After(l.every):
+		case <-l.closed:
+			return nil, net.ErrClosed
+		}
+	}
+	l.last = time.Now()
+	switch {
+	case l.err != nil:
+		return nil, l.err
+	case now.Sub(l.began) < acceptPatience*3/2:
+		return nil, syscall.EMFILE
+	}
+	return nil, syscall.EPROTO
 }
 func (l *brokenListener) Close() error   { close(l.closed); return nil }
 func (l *brokenListener) Addr() net.Addr { return pipeAddr("broken") }

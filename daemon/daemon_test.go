@@ -304,6 +304,7 @@ func TestExitCodes(t *testing.T) {
 		"a name without an address":    {fmt.Errorf("x: %w", &net.DNSError{Err: "server misbehaving", Name: "h1", IsTemporary: true}), 75},
 		"no permission":                {&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, 77},
 		"damaged data":                 {fmt.Errorf("x: %w", &txlog.CorruptError{File: "log.1"}), 74},
+		"data that means nothing":      {fmt.Errorf("x: %w", &replica.DamageError{Dir: "d", Err: errors.New("y")}), 74},
 		"a damaged snapshot":           {fmt.Errorf("x: %w", &snap.CorruptError{Name: "snapshot.1", Err: errors.New("y")}), 74},
 		"no snapshot that is whole":    {&snap.NoneError{Dir: "d"}, 74},
 		"a restore that was cut short": {fmt.Errorf("x: %w", replica.ErrRestoreUnfinished), 74},

@@ -53,6 +53,7 @@ func ExitCode(err error) int {
 	var badSnapshot *snap.CorruptError
 	var noSnapshot *snap.NoneError
 	var noHistory *snap.HistoryError
+	var unusable *replica.DamageError
 	var noRules *keeper.ConfigError
 	switch {
 	case err == nil:
@@ -61,8 +62,8 @@ func ExitCode(err error) int {
 		return typed.Code
 	case errors.As(err, &wrong), errors.As(err, &noRules):
 		return ExitConfig
-	case errors.As(err, &badLog), errors.As(err, &badSnapshot), errors.As(err, &noSnapshot), errors.As(err, &noHistory), errors.Is(err, syscall.EIO),
-		errors.Is(err, replica.ErrRestoreUnfinished):
+	case errors.As(err, &badLog), errors.As(err, &badSnapshot), errors.As(err, &noSnapshot), errors.As(err, &noHistory),
+		errors.As(err, &unusable), errors.Is(err, syscall.EIO), errors.Is(err, replica.ErrRestoreUnfinished):
 		return ExitData
 	case errors.Is(err, vfs.ErrLocked), errors.Is(err, syscall.EADDRINUSE), passes(err):
 		return ExitBusy

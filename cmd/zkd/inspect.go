@@ -26,7 +26,29 @@ func newLog() *cobra.Command {
 	dump.Flags().Var(zxidFlag{&o.To}, "to", "leave out transactions behind this zxid, in hexadecimal")
 	addMaxData(dump, &o)
 	return newGroup("log", "Look at the transaction log, without a server", dump,
-		newInspection("verify", "Check that log files are whole", inspect.VerifyLog, new(inspect.Options)), newLogRepair())
+		newLogVerify(), newLogRepair())
+}
+
+// newLogVerify is an inspection that knows how long a record the server whose log it is reads back.
+func newLogVerify() *cobra.Command {
+	var file string
+	var o inspect.Options
+	cmd := newInspection("verify", "Check that log files are whole", inspect.VerifyLog, &o)
+	cmd.Long += " The longest record that a server takes\ndepends on client.max_frame (jute.maxbuffer) in its configuration."
+	cmd.Flags().StringVar(&file, "config", "", "configuration `file` of the server whose log it is (default "+defaultConfigFile+" if there is one)")
+	verify := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
+		cfg, err := hostConfig(file)
+		switch {
+		case err == nil:
+			o.MaxTxnBytes = maxPayload(cfg)
+		case file != "":
+			return err
+		default: // a log can be looked at on a host whose own configuration is nobody's business
+		}
+		return verify(cmd, paths)
+	}
+	return cmd
 }
 
 func newSnapshot() *cobra.Command {

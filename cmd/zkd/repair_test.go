@@ -78,3 +78,38 @@ func TestLogRepairGivesUpOnlyWhenTold(t *testing.T) {
 		t.Errorf("repair of an empty directory: exit code %d, %s", code, stdout)
 	}
 }
+
+// A server with a raised jute.maxbuffer writes records that one without would call damage.
+func TestLogVerifyKnowsTheFrameLimitOfTheServer(t *testing.T) {
+	dir := t.TempDir()
+	cfg := quorum.DefaultConfig()
+	cfg.DataDir, cfg.ClientAddrs, cfg.MaxFrameBytes = dir, []string{"127.0.0.1:0"}, 8<<20
+	s, err := quorum.Start(cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := rawclient.Open(s.ClientAddrs()[0], 30000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Create("/large", make([]byte, 7<<20), proto.OpenACL, zk.ModePersistent); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := s.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	small := write(t, "small.toml", "data_dir = \""+dir+"\"\n")
+	large := write(t, "large.toml", "data_dir = \""+dir+"\"\nclient.max_frame = \"8MiB\"\n")
+	if code, _, stderr := zkd(t, "log", "verify", "--config", small, dir); code != 74 {
+		t.Errorf("by a configuration with a lower limit: exit code %d, %s", code, stderr)
+	}
+	if code, stdout, stderr := zkd(t, "log", "verify", "--config", large, dir); code != 0 || !strings.Contains(stdout, "verdict") {
+		t.Errorf("by that of the server: exit code %d, %s%s", code, stdout, stderr)
+	}
+	if code, _, _ := zkd(t, "log", "verify", "--config", dir+"/none.toml", dir); code != 78 {
+		t.Errorf("with a configuration that is not there: exit code %d", code)
+	}
+}

@@ -46,7 +46,7 @@ func DumpLog(fsys vfs.FS, name string, w io.Writer, o Options) error {
 
 // dumpLogFile prints the txns of one file.
 func dumpLogFile(fsys vfs.FS, name string, p *printer) error {
-	found, err := scanLog(fsys, name, func(t *proto.Txn, sizeBytes int) {
+	found, err := scanLog(fsys, name, p.options, func(t *proto.Txn, sizeBytes int) {
 		if t.Header.Zxid >= p.options.From && (p.options.To == 0 || t.Header.Zxid <= p.options.To) {
 			p.txn(t, sizeBytes)
 		}
@@ -70,7 +70,7 @@ type logScan struct {
 
 // scanLog calls visit for each txn of a file, in order, until stop returns an error. What is wrong
 // with the file's contents wraps ErrDamaged.
-func scanLog(fsys vfs.FS, name string, visit func(t *proto.Txn, sizeBytes int), stop func() error) (found logScan, err error) {
+func scanLog(fsys vfs.FS, name string, o Options, visit func(t *proto.Txn, sizeBytes int), stop func() error) (found logScan, err error) {
 	l, err := openLog(fsys, name)
 	if bad := (*badRecordError)(nil); errors.As(err, &bad) {
 		return logScan{}, fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -78,6 +78,7 @@ func scanLog(fsys vfs.FS, name string, visit func(t *proto.Txn, sizeBytes int), 
 		return logScan{}, err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
+	l.mostBytes = max(l.mostBytes, o.MaxTxnBytes)
 	var t proto.Txn
 	for {
 		found.end = l.offset

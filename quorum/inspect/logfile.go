@@ -27,7 +27,7 @@ const (
 	frameHeadBytes = 8 + 4
 	frameTrailer   = 'B'
 
-	// maxTxnBytes bounds a record: more than any server lets through, little enough to allocate.
+	// maxTxnBytes bounds a record, unless Options says more: more than most servers let through, little enough to allocate.
 	maxTxnBytes = 64 << 20
 )
 
@@ -46,6 +46,8 @@ type logReader struct {
 	r      *bufio.Reader
 	offset int64 // of the next record
 	buf    []byte
+
+	mostBytes int // that a record may have
 }
 
 // openLog opens a log file and reads its header. A file that ends inside it, or is all zeros
@@ -55,7 +57,7 @@ func openLog(fsys vfs.FS, name string) (*logReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}
-	l := &logReader{f: f, r: bufio.NewReaderSize(f, 256<<10)}
+	l := &logReader{f: f, r: bufio.NewReaderSize(f, 256<<10), mostBytes: maxTxnBytes}
 	header := make([]byte, logHeaderBytes)
 	got, err := io.ReadFull(l.r, header)
 	header = header[:got]
@@ -86,7 +88,7 @@ func (l *logReader) next() ([]byte, error) {
 	switch {
 	case length == 0:
 		return nil, l.zeros()
-	case length < proto.TxnHeaderBytes || length > maxTxnBytes:
+	case length < proto.TxnHeaderBytes || int(length) > l.mostBytes:
 		return nil, l.bad(fmt.Sprintf("a record cannot have %d bytes", length))
 	}
 	frame, err := l.frame(frameHeadBytes + int(length) + 1)

@@ -85,7 +85,7 @@ const progressEvery = 1024
 // file prints what one file holds.
 func (v *logVerifier) file(fsys vfs.FS, file logName) error {
 	progress, txns, bytes := v.p.options.of(file.name), int64(0), int64(0)
-	found, err := scanLog(fsys, file.name, func(_ *proto.Txn, sizeBytes int) {
+	found, err := scanLog(fsys, file.name, v.p.options, func(_ *proto.Txn, sizeBytes int) {
 		if txns, bytes = txns+1, bytes+int64(sizeBytes); progress != nil && txns%progressEvery == 0 {
 			_ = progress(bytes, txns) // never fails
 		}

@@ -58,7 +58,46 @@ func MaxPayload(maxTxnBytes int) int { return 2*maxTxnBytes + 1<<20 }
 
 // recover locks the data directory and rebuilds the state from the newest good snapshot and the log
 // behind it. An error about damaged data says what to do.
-func (r *Replica) recover() error { return r.advise(r.rebuild()) }
+func (r *Replica) recover() error { return r.adviseUnusable(r.advise(r.rebuild())) }
+
+// DamageError says that data which is whole by its checksums cannot be used: it was damaged before they were made, or
+// what wrote it was at fault. Cutting the log mends nothing then.
+type DamageError struct {
+	Dir string // of the files
+	Err error  // what is wrong
+	// Advice says what to do, in sentences.
+	Advice string
+}
+
+// Error says what is wrong, where, and what to do.
+func (e *DamageError) Error() string {
+	text := fmt.Sprintf("the data in %s cannot be used: %v", e.Dir, e.Err)
+	if e.Advice != "" {
+		text += ". " + e.Advice
+	}
+	return text
+}
+
+// Unwrap returns what is wrong.
+func (e *DamageError) Unwrap() error { return e.Err }
+
+// unusable is a DamageError about the log.
+func (r *Replica) unusable(format string, args ...any) error {
+	return &DamageError{Dir: r.cfg.LogDir, Err: fmt.Errorf(format, args...)}
+}
+
+// adviseUnusable adds to a DamageError what its operator can do.
+func (r *Replica) adviseUnusable(err error) error {
+	damage, ok := errors.AsType[*DamageError](err)
+	switch {
+	case !ok:
+	case r.cfg.Peers != nil:
+		damage.Advice = resyncAdvice
+	default:
+		damage.Advice = "Nobody can give the data of a single server back: restore a backup with 'zkd snapshot restore'"
+	}
+	return err
+}
 
 func (r *Replica) rebuild() error {
 	if err := r.checkRestored(); err != nil {
@@ -178,7 +217,7 @@ func (r *Replica) loadSnapshot() (snap.Info, error) {
 		return info, err
 	}
 	if r.tree, err = last.finish(info.Zxid); err != nil {
-		return info, fmt.Errorf("%s: %w", info.Name, err)
+		return info, &DamageError{Dir: r.cfg.SnapDir, Err: fmt.Errorf("%s: %w", info.Name, err)}
 	}
 	r.noteSnapshot(&info)
 	r.stats.StartupSnapMillis.Set(time.Since(begin).Milliseconds())
@@ -274,13 +313,13 @@ func (r *Replica) replay(info *snap.Info) error {
 			if txns == 0 {
 				return &snap.HistoryError{Dir: r.cfg.SnapDir, Snapshot: info.Zxid, FirstLog: zxid}
 			}
-			return fmt.Errorf("log in %s: txn %v stands behind %v: those between are missing", r.cfg.LogDir, zxid, prev)
+			return r.unusable("txn %v stands behind %v: those between are missing", zxid, prev)
 		}
 		if err := proto.DecodeTxn(payload, &txn); err != nil {
-			return fmt.Errorf("log in %s: %w", r.cfg.LogDir, err)
+			return r.unusable("txn %v: %w", zxid, err)
 		}
 		if err := r.tree.Replay(&txn); err != nil {
-			return fmt.Errorf("log in %s: txn %v: %w", r.cfg.LogDir, zxid, err)
+			return r.unusable("txn %v: %w", zxid, err)
 		}
 		r.compareReplayed(info, &txn)
 		r.history.append(zxid)
@@ -291,7 +330,7 @@ func (r *Replica) replay(info *snap.Info) error {
 		}
 	}
 	if err := r.tree.CheckACLs(); err != nil {
-		return fmt.Errorf("data in %s: %w", r.cfg.SnapDir, err)
+		return &DamageError{Dir: r.cfg.SnapDir, Err: err}
 	}
 	if txns == 0 {
 		r.compareSnapshotDigest(info)
@@ -320,13 +359,13 @@ func (r *Replica) applyLog() error {
 			return err
 		}
 		if !zxid.Follows(prev) && prev != 0 {
-			return fmt.Errorf("log in %s: txn %v stands behind %v: those between are missing", r.cfg.LogDir, zxid, prev)
+			return r.unusable("txn %v stands behind %v: those between are missing", zxid, prev)
 		}
 		if err := proto.DecodeTxn(payload, &r.txn); err != nil {
-			return fmt.Errorf("log in %s: %w", r.cfg.LogDir, err)
+			return r.unusable("txn %v: %w", zxid, err)
 		}
 		if err := r.tree.Replay(&r.txn); err != nil {
-			return fmt.Errorf("log in %s: txn %v: %w", r.cfg.LogDir, zxid, err)
+			return r.unusable("txn %v: %w", zxid, err)
 		}
 		r.checkDigest(&r.txn)
 	}

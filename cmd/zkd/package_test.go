@@ -132,6 +132,13 @@ func TestTheUnitTriesAgainForAsLongAsItTakes(t *testing.T) {
 	}
 }
 
+func TestWhoWaitsForAQuorumMayReadTheConfiguration(t *testing.T) {
+	unit := settings(data(t, "systemd/zkd-quorum.service"))
+	if !slices.Contains(unit, "SupplementaryGroups=zkd") || !slices.Contains(unit, "DynamicUser=yes") {
+		t.Errorf("with a zkd.toml of mode 0640 and root:zkd it would fail at once:\n%s", strings.Join(unit, "\n"))
+	}
+}
+
 func TestTheTemplateUnitDiffersByTheInstanceOnly(t *testing.T) {
 	plain := settings(data(t, "systemd/zkd.service"))
 	template := settings(data(t, "systemd/zkd@.service"))

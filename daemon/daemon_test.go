@@ -32,11 +32,12 @@ import (
 	"zkd/quorum/stats"
 	"zkd/quorum/txlog"
 	"zkd/quorum/vfs"
+	"zkd/quorum/zk"
 )
 
 // fakeMember is a server that does what a test tells it.
 type fakeMember struct {
-	socket.Source // nil: nobody comes to the socket of these tests
+	socket.Source // nil: of all that is on the socket these tests only ask the process
 	mu            sync.Mutex
 	st            quorum.Status
 	n             stats.Server
@@ -71,8 +72,9 @@ func (m *fakeMember) FourLetter(word string) (string, bool) {
 	}
 	return "", false
 }
-func (m *fakeMember) Done() <-chan struct{} { return m.done }
-func (m *fakeMember) Err() error            { return m.err }
+func (m *fakeMember) WatchesBySession() map[zk.SessionID][]string { return nil }
+func (m *fakeMember) Done() <-chan struct{}                       { return m.done }
+func (m *fakeMember) Err() error                                  { return m.err }
 func (m *fakeMember) Stop(ctx context.Context) error {
 	if m.stop != nil {
 		return m.stop(ctx)

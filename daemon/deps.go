@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"zkd/daemon/admin"
 	"zkd/daemon/config"
 	"zkd/daemon/sd"
 	"zkd/daemon/socket"
@@ -23,6 +24,7 @@ type Member interface {
 	WatchSummary() (conns, paths, watches int)
 	FourLetter(word string) (answer string, ok bool)
 	socket.Source
+	admin.Clients
 	// Stop closes the client port, syncs the log and returns when nothing is left running, or with
 	// an error when ctx ends first.
 	Stop(ctx context.Context) error

@@ -25,7 +25,7 @@ func (d *process) openForOperators(ctx context.Context, rooms *sync.WaitGroup, m
 		logDir = d.cfg.DataDir
 	}
 	port := admin.New(admin.Options{
-		Source: member, Asker: new(probe.Members), Firewall: d.guard.status,
+		Source: member, Clients: member, Asker: new(probe.Members), Firewall: d.guard.status,
 		Info: admin.Info{Version: b.Version, Revision: b.Revision, GoVersion: b.GoVersion,
 			DataDir: d.cfg.DataDir, LogDir: logDir, Notify: d.deps.Notifier.Enabled(), Watchdog: watchdog > 0},
 		Addrs: d.cfg.Admin.Listen, Names: d.cfg.Admin.HostNames,
@@ -60,7 +60,7 @@ func (d *process) openSocket(member Member, port *admin.Server) (*socket.Server,
 		return nil, nil
 	}
 	s, err := socket.Open(socket.Options{Path: path, Source: member, SnapshotDir: filepath.Join(d.cfg.DataDir, "version-2"),
-		Fallback: port.Handler(), Logger: d.log.Named("socket")})
+		Fallback: port.LocalHandler(), SetLevel: d.setLevel, Reload: d.askReload, Logger: d.log.Named("socket")})
 	if err != nil && !errors.Is(err, syscall.EADDRINUSE) {
 		d.log.Warn("no operators' socket: commands such as zkd session will not work", zap.Error(err))
 		return nil, nil

@@ -9,16 +9,17 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"zkd/daemon/config"
+	"zkd/daemon/socket"
 	"zkd/firewall/keeper"
 	"zkd/quorum"
 )
 
 // reload reads the configuration again and takes over what can change while the server runs. What
 // cannot is named; a file that is wrong changes nothing.
-func (d *process) reload(ctx context.Context, st quorum.Status) {
+func (d *process) reload(ctx context.Context, st quorum.Status) (done socket.Reloaded, err error) {
 	d.deps.Notifier.Reloading()
 	now := time.Now()
-	if d.reloadConfig(ctx) {
+	if done, err = d.reloadConfig(ctx); err != nil {
 		d.counts.ReloadFailed.Set(1)
 		d.refused = now
 	} else {
@@ -28,37 +29,84 @@ func (d *process) reload(ctx context.Context, st quorum.Status) {
 	}
 	// Also a refused reload is over: without READY=1 systemd would wait, then kill.
 	d.deps.Notifier.Ready(d.statusLine(st, now))
+	return done, err
 }
 
-func (d *process) reloadConfig(ctx context.Context) (refused bool) {
+// reloadRequest is a reload that an operator waits for on the socket.
+type reloadRequest struct {
+	done chan<- reloadAnswer // has room
+}
+
+type reloadAnswer struct {
+	socket.Reloaded
+	err error
+}
+
+// askReload has serve reload, to which the configuration belongs.
+func (d *process) askReload(ctx context.Context) (socket.Reloaded, error) {
+	done := make(chan reloadAnswer, 1)
+	select {
+	case d.reloads <- reloadRequest{done}:
+	case <-ctx.Done():
+		return socket.Reloaded{}, ctx.Err()
+	}
+	select {
+	case a := <-done:
+		return a.Reloaded, a.err
+	case <-ctx.Done():
+		return socket.Reloaded{}, ctx.Err()
+	}
+}
+
+// setLevel changes the level of the log until a reload, or a restart.
+func (d *process) setLevel(level string) (was string, err error) {
+	l, err := logLevel(level)
+	if err != nil {
+		return "", err
+	}
+	was = d.level.String()
+	d.level.SetLevel(l)
+	return was, nil
+}
+
+// logLevel reads a level as log.level has it.
+func logLevel(text string) (zapcore.Level, error) {
+	switch text {
+	case "debug", "info", "warn", "error":
+		return zapcore.ParseLevel(text)
+	}
+	return 0, Errorf(ExitConfig, "log.level = %q: must be debug, info, warn or error", text)
+}
+
+func (d *process) reloadConfig(ctx context.Context) (done socket.Reloaded, err error) {
 	if d.deps.Reload == nil {
 		d.log.Info("nothing to reload: zkd runs without a configuration file")
-		return false
+		return done, nil
 	}
 	fresh, notices, err := d.deps.Reload()
 	if err == nil {
-		err = d.takeOver(ctx, fresh)
+		done, err = d.takeOver(ctx, fresh)
 	}
 	if err != nil {
 		d.log.Error("reload refused, the old configuration stays", zap.Error(err))
-		return true
+		return done, err
 	}
 	logNotices(d.log, notices)
-	return false
+	return done, nil
 }
 
 // takeOver makes the running server follow fresh as far as it can. An error changed nothing.
-func (d *process) takeOver(ctx context.Context, fresh config.Config) error {
-	level, err := zapcore.ParseLevel(fresh.Log.Level)
+func (d *process) takeOver(ctx context.Context, fresh config.Config) (socket.Reloaded, error) {
+	level, err := logLevel(fresh.Log.Level)
 	if err != nil {
-		return Errorf(ExitConfig, "log.level = %q: must be debug, info, warn or error", fresh.Log.Level)
+		return socket.Reloaded{}, err
 	}
 	live, waiting := config.Changes(d.cfg, fresh)
 	next := d.cfg // the keys that wait keep their values
 	next.Firewall, next.Log.Level = fresh.Firewall, fresh.Log.Level
 	if err := d.guard.follow(ctx, d.listening(next)); err != nil {
 		if _, bad := errors.AsType[*keeper.ConfigError](err); bad {
-			return err
+			return socket.Reloaded{}, err
 		}
 		d.log.Error("the firewall does not follow the new configuration", zap.Error(err))
 	}
@@ -71,5 +119,5 @@ func (d *process) takeOver(ctx context.Context, fresh config.Config) error {
 	} else {
 		d.log.Info(message, zap.Strings("changed", live))
 	}
-	return nil
+	return socket.Reloaded{Changed: live, Waiting: waiting}, nil
 }

@@ -50,7 +50,7 @@ func Run(ctx context.Context, cfg config.Config, deps Deps) error {
 	}
 	defer func() { _ = log.Sync() }() // a terminal and the journal cannot be synced, and need not be
 	d := &process{cfg: cfg, deps: deps, log: log, level: level, guard: guard{start: deps.Firewall, log: log.Named("firewall")},
-		problems: problemLog{log: log}}
+		reloads: make(chan reloadRequest), problems: problemLog{log: log}}
 	d.counts.ReloadedUnix.Set(time.Now().Unix())
 	d.counts.Firewall = d.guard.status
 	from := deps.ConfigFile
@@ -80,6 +80,7 @@ type process struct {
 	handed []string // addresses of the client port that systemd opened
 	admin  adminPort
 
+	reloads  chan reloadRequest // of the operators' socket, for serve
 	problems problemLog
 	refused  time.Time // when the last reload was refused; zero if it was not
 }
@@ -305,7 +306,11 @@ func (d *process) serve(ctx context.Context, member Member) error {
 				d.log.Info("signal received", zap.Stringer("signal", sig))
 				return nil
 			}
-			d.reload(ctx, st)
+			_, _ = d.reload(ctx, st) // it is logged, and in the status
+		case r := <-d.reloads:
+			now = time.Now()
+			done, err := d.reload(ctx, st)
+			r.done <- reloadAnswer{done, err}
 		}
 	}
 }

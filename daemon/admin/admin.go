@@ -13,6 +13,7 @@ import (
 	"zkd/firewall/keeper"
 	"zkd/quorum"
 	"zkd/quorum/stats"
+	"zkd/quorum/zk"
 )
 
 // Source is the server that is asked about.
@@ -22,6 +23,14 @@ type Source interface {
 	WatchSummary() (conns, paths, watches int)
 	// FourLetter answers a four-letter word; ok is false for one that it does not know.
 	FourLetter(word string) (answer string, ok bool)
+}
+
+// Clients tells what clients do, which is for the operators' socket alone.
+type Clients interface {
+	Sessions() []quorum.SessionInfo
+	Connections() []quorum.ConnInfo
+	// WatchesBySession returns the paths of data watches.
+	WatchesBySession() map[zk.SessionID][]string
 }
 
 // Info is what does not change while the server runs.
@@ -35,6 +44,8 @@ type Info struct {
 type Options struct {
 	Source Source
 	Info   Info
+	// Clients is asked for [Server.LocalHandler]; nil for nobody.
+	Clients Clients
 	// Addrs are the host:port to listen on. Each is tried by itself; one of the two families may be
 	// missing on a host.
 	Addrs []string
@@ -58,6 +69,7 @@ type Options struct {
 type Server struct {
 	o       Options
 	handler http.Handler
+	local   http.Handler
 	now     func() time.Time
 	page    *page.Page
 	course  *course
@@ -98,14 +110,17 @@ func New(o Options) *Server {
 		var lc net.ListenConfig
 		return lc.Listen(ctx, "tcp", addr)
 	}
-	s.handler = s.guard(s.routes())
+	s.handler, s.local = s.guard(s.routes(false)), s.guard(s.routes(true))
 	return s
 }
 
 // Handler returns what answers a request, guards included.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-func (s *Server) routes() http.Handler {
+// LocalHandler is Handler for the operators' socket: it also answers the commands that tell what clients do.
+func (s *Server) LocalHandler() http.Handler { return s.local }
+
+func (s *Server) routes(local bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.index)
 	mux.HandleFunc("GET /status", s.status)
@@ -114,9 +129,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /healthz", s.readyz)
 	mux.HandleFunc("GET /version", s.version)
-	mux.HandleFunc("GET /commands", s.commandList)
-	mux.HandleFunc("GET /commands/{$}", s.commandList)
-	mux.HandleFunc("GET /commands/{name}", s.command)
+	mux.HandleFunc("GET /commands", s.commandList(local))
+	mux.HandleFunc("GET /commands/{$}", s.commandList(local))
+	mux.HandleFunc("GET /commands/{name}", s.command(local))
 	if s.o.Metrics != nil {
 		mux.Handle("GET /metrics", s.o.Metrics)
 	}

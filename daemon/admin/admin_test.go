@@ -46,6 +46,7 @@ func (f *fake) FourLetter(w string) (string, bool) {
 		"dirs": "datadir_size: 67108880\nlogdir_size: 5\n",
 		"hash": "0x2a: 18446744073709551615\n",
 		"mntr": "zk_version\t3.9.5-zkd-1.2.3, built on 2026-01-01\nzk_server_state\tstandalone\nzk_znode_count\t5\nzk_avg_latency\t0.25\n",
+		"envi": "Environment:\nzookeeper.version=3.9.5-zkd-1.2.3\nuser.dir=/a=b\n",
 		"srvr": "Zookeeper version: 3.9.5-zkd-1.2.3, built on 2026-01-01\nLatency min/avg/max: 0/0/0\n",
 	}[w]
 	return text, ok

@@ -18,6 +18,8 @@ type command struct {
 	running bool     // answered only while the server serves
 	refusal string   // not empty: why it is not answered on this port
 	run     func(s *Server) (object, error)
+	// local answers on the operators' socket, in the place of refusal.
+	local func(s *Server) (object, error)
 }
 
 // object is a JSON object that keeps the order of its keys.
@@ -56,7 +58,8 @@ const notServing = "This ZooKeeper instance is not currently serving requests"
 // Why a command is not answered on a port that every local user can reach.
 const (
 	changes = "changes the server: not offered over HTTP"
-	reveals = "reveals what clients do: not offered over HTTP; the four-letter word %s on the client port tells it where 4lw.commands.whitelist allows"
+	reveals = "reveals what clients do: answered on the operators' socket only, see zkd(8)"
+	host    = "reveals how this host is set up: answered on the operators' socket only, see zkd(8)"
 	secrets = "reveals the configuration, which may hold passwords: not offered over HTTP"
 )
 
@@ -65,10 +68,10 @@ const (
 var commands = []command{
 	{names: []string{"configuration", "conf", "config"}, running: true, run: (*Server).configuration},
 	{names: []string{"connection_stat_reset", "crst"}, refusal: changes},
-	{names: []string{"connections", "cons"}, refusal: fmt.Sprintf(reveals, "cons") + "; so does zkd connections list"},
+	{names: []string{"connections", "cons"}, running: true, refusal: reveals + "; so is zkd connections list", local: (*Server).connections},
 	{names: []string{"dirs"}, running: true, run: (*Server).dirs},
-	{names: []string{"dump"}, refusal: fmt.Sprintf(reveals, "dump")},
-	{names: []string{"environment", "env", "envi"}, refusal: fmt.Sprintf(reveals, "envi")},
+	{names: []string{"dump"}, running: true, refusal: reveals, local: (*Server).dump},
+	{names: []string{"environment", "env", "envi"}, refusal: host, local: (*Server).environment},
 	{names: []string{"get_trace_mask", "gtmk"}, refusal: "zkd has no trace mask"},
 	{names: []string{"hash"}, running: true, run: (*Server).digests},
 	{names: []string{"initial_configuration", "icfg"}, refusal: secrets},
@@ -85,50 +88,61 @@ var commands = []command{
 	{names: []string{"shed_connections", "shed"}, refusal: changes + "; use zkd connections shed"},
 	{names: []string{"snapshot", "snap"}, refusal: "reveals all data: not offered over HTTP; use zkd snapshot save"},
 	{names: []string{"stat_reset", "srst"}, refusal: changes},
-	{names: []string{"stats", "stat"}, refusal: fmt.Sprintf(reveals, "stat") + "; server_stats is the same without the connections"},
+	{names: []string{"stats", "stat"}, running: true, refusal: reveals + "; server_stats is the same without the connections",
+		local: (*Server).statistics},
 	{names: []string{"system_properties", "sysp"}, refusal: secrets},
 	{names: []string{"voting_view"}, running: true, run: (*Server).votingView},
 	{names: []string{"watch_summary", "wchs"}, running: true, run: (*Server).watchSummary},
-	{names: []string{"watches", "wchc"}, refusal: fmt.Sprintf(reveals, "wchc")},
-	{names: []string{"watches_by_path", "wchp"}, refusal: fmt.Sprintf(reveals, "wchp")},
+	{names: []string{"watches", "wchc"}, running: true, refusal: reveals, local: (*Server).watches},
+	{names: []string{"watches_by_path", "wchp"}, running: true, refusal: reveals, local: (*Server).watchesByPath},
 	{names: []string{"zabstate"}, run: (*Server).zabState},
 }
 
-// commandList answers the names of what is offered, as ZooKeeper's page of links.
-func (s *Server) commandList(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	var links []string
-	for _, c := range commands {
-		if c.refusal == "" {
-			links = append(links, fmt.Sprintf("<a href=\"/commands/%s\">%[1]s</a>\n", c.names[0]))
+// commandList answers the names of what is offered, as ZooKeeper's page of links; local is on the operators' socket.
+func (s *Server) commandList(local bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		var links []string
+		for _, c := range commands {
+			if c.refusal == "" || local && s.offersLocally(c) {
+				links = append(links, fmt.Sprintf("<a href=\"/commands/%s\">%[1]s</a>\n", c.names[0]))
+			}
 		}
+		fmt.Fprint(w, strings.Join(links, "<br/>\n"))
 	}
-	fmt.Fprint(w, strings.Join(links, "<br/>\n"))
 }
 
-func (s *Server) command(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	answer := func(code int, data object, command string, failure any) {
-		writeJSON(w, code, append(data, member{"command", command}, member{"error", failure}))
+// offersLocally reports whether the operators' socket answers a command that the admin port does not.
+func (s *Server) offersLocally(c command) bool { return c.local != nil && s.o.Clients != nil }
+
+func (s *Server) command(local bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		name := r.PathValue("name")
+		answer := func(code int, data object, command string, failure any) {
+			writeJSON(w, code, append(data, member{"command", command}, member{"error", failure}))
+		}
+		i := slices.IndexFunc(commands, func(c command) bool { return slices.Contains(c.names, name) })
+		if i < 0 {
+			answer(http.StatusNotFound, nil, name, "Unknown command: "+name)
+			return
+		}
+		c := commands[i]
+		switch {
+		case local && s.offersLocally(c):
+			c.run = c.local
+		case c.refusal != "":
+			answer(http.StatusForbidden, nil, c.names[0], c.refusal)
+			return
+		}
+		if c.running && !s.o.Source.Status().Serving {
+			answer(http.StatusServiceUnavailable, nil, c.names[0], notServing)
+			return
+		}
+		data, err := c.run(s)
+		if err != nil {
+			answer(http.StatusOK, data, c.names[0], err.Error()) // a question that does not apply, as leader on a standalone server
+			return
+		}
+		answer(http.StatusOK, data, c.names[0], nil)
 	}
-	i := slices.IndexFunc(commands, func(c command) bool { return slices.Contains(c.names, name) })
-	if i < 0 {
-		answer(http.StatusNotFound, nil, name, "Unknown command: "+name)
-		return
-	}
-	c := commands[i]
-	if c.refusal != "" {
-		answer(http.StatusForbidden, nil, c.names[0], c.refusal)
-		return
-	}
-	if c.running && !s.o.Source.Status().Serving {
-		answer(http.StatusServiceUnavailable, nil, c.names[0], notServing)
-		return
-	}
-	data, err := c.run(s)
-	if err != nil {
-		answer(http.StatusOK, data, c.names[0], err.Error()) // a question that does not apply, as leader on a standalone server
-		return
-	}
-	answer(http.StatusOK, data, c.names[0], nil)
 }

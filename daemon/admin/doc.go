@@ -9,7 +9,8 @@
 //	/readyz /healthz    200 while clients get answers, else 503; ?verbose lists the checks
 //	/metrics            Prometheus' text format
 //	/version            the program
-//	/commands           ZooKeeper's AdminServer, the harmless half of it
+//	/commands           ZooKeeper's AdminServer, the harmless half of it; what tells of clients is
+//	                    for the operators' socket, see LocalHandler
 //
 // The port is for loopback, and loopback is open to every local user and, by DNS rebinding, to any
 // page in a local browser. So a request must name an allowed Host, must not come from another

@@ -27,7 +27,7 @@ type Source interface {
 	Snapshot(ctx context.Context) (zk.Zxid, error)
 }
 
-// Options of a Server. All must be set but Fallback.
+// Options of a Server. All must be set but those that may be nil.
 type Options struct {
 	Path   string
 	Source Source
@@ -35,7 +35,11 @@ type Options struct {
 	SnapshotDir string
 	// Fallback answers what is not the socket's own: the admin port's handler. Nil for nothing.
 	Fallback http.Handler
-	Logger   *zap.Logger
+	// SetLevel changes what is logged from now on, and returns what it was; nil where it cannot be changed.
+	SetLevel func(level string) (was string, err error)
+	// Reload has the configuration read again, and returns when that is done; nil where it cannot be.
+	Reload func(ctx context.Context) (Reloaded, error)
+	Logger *zap.Logger
 }
 
 // Server answers on the socket.
@@ -104,6 +108,13 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /connections/shed", answer(s.shedConnections))
 	mux.HandleFunc("POST /leader/hand-over", answer(s.handOver))
 	mux.HandleFunc("POST /snapshot/save", s.saveSnapshot)
+	if s.o.SetLevel != nil {
+		mux.HandleFunc("POST /log/level", answer(s.setLevel))
+	}
+	if s.o.Reload != nil {
+		mux.HandleFunc("POST /config/reload", answer(s.reload))
+	}
+	addProfiles(mux)
 	if s.o.Fallback != nil {
 		mux.Handle("GET /", s.o.Fallback)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -99,13 +100,14 @@ func (d *process) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("daemon: sockets from systemd: %w", err)
 	}
-	qc.Listeners = handed["client"]
+	d.closeUnknown(handed)
+	qc.Listeners = handed[clientSocket]
 	addrs, missing := withoutMissingIPv6(qc.ClientAddrs, hasIPv6)
 	if qc.ClientAddrs = addrs; missing != nil {
 		d.log.Info("this host has no IPv6 loopback", zap.Error(missing))
 	}
 
-	for _, l := range handed["client"] {
+	for _, l := range handed[clientSocket] {
 		d.handed = append(d.handed, l.Addr().String())
 	}
 	w := waiter{d.log, d.deps.Notifier, d.deps.Signals}
@@ -156,6 +158,24 @@ func (d *process) run(ctx context.Context) error {
 		d.log.Debug("stop", zap.Error(stopErr)) // a consequence of err
 	}
 	return err
+}
+
+// clientSocket is the name, in FileDescriptorName=, of the sockets that systemd may open for clients.
+const clientSocket = "client"
+
+// closeUnknown closes the sockets that systemd has opened and zkd has no use for: kept, they would take connections
+// that nobody answers.
+func (d *process) closeUnknown(handed map[string][]net.Listener) {
+	for _, name := range slices.Sorted(maps.Keys(handed)) {
+		if name == clientSocket {
+			continue
+		}
+		for _, l := range handed[name] {
+			d.log.Warn("socket from systemd closed: zkd takes those with FileDescriptorName=client only, and opens the admin port itself, at admin.listen",
+				zap.String("name", name), zap.String("address", l.Addr().String()))
+			l.Close()
+		}
+	}
 }
 
 // listening returns c with the addresses that are really listened on.

@@ -2,7 +2,6 @@ package quorum_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"testing"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"zkd/quorum"
+	"zkd/quorum/freeport"
 	"zkd/quorum/proto"
 	"zkd/quorum/rawclient"
 	"zkd/quorum/vfs"
@@ -24,25 +24,16 @@ type ensemble struct {
 	servers []*quorum.Server // nil while stopped
 }
 
-func freePort(t *testing.T) uint16 {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return uint16(l.Addr().(*net.TCPAddr).Port)
-}
-
 // newEnsemble starts voters and, behind them, observers. change, if not nil, may change the configuration of
 // each before.
 func newEnsemble(t *testing.T, voters, observers int, change func(i int, cfg *quorum.Config)) *ensemble {
 	t.Helper()
 	var c proto.QuorumConfig
+	ports := freeport.Take(t, 2*(voters+observers))
 	for i := range voters + observers {
 		c.Servers = append(c.Servers, proto.QuorumServer{
 			ID: zk.ServerID(i + 1), Observer: i >= voters,
-			Addrs: []proto.PeerAddr{{Host: "127.0.0.1", QuorumPort: freePort(t), ElectionPort: freePort(t)}},
+			Addrs: []proto.PeerAddr{{Host: "127.0.0.1", QuorumPort: uint16(ports[2*i]), ElectionPort: uint16(ports[2*i+1])}},
 		})
 	}
 	e := &ensemble{t: t, net: newSwitchboard(), servers: make([]*quorum.Server, voters+observers)}

@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,15 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"zkd/quorum/freeport"
 	"zkd/quorum/rawclient"
 )
 
 // javaClassPath is Apache ZooKeeper 3.8.0 as Debian packages it. ZKD_ORACLE_CLASSPATH names another
 // release.
 const javaClassPath = "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar"
-
-// oraclePorts are tried in turn, one server each.
-const firstOraclePort, lastOraclePort = 24200, 24299
 
 // javaServer is one running Apache ZooKeeper.
 type javaServer struct {
@@ -46,7 +43,7 @@ func oracleClassPath(t *testing.T) string {
 func startJava(t *testing.T, p Profile) *javaServer {
 	t.Helper()
 	dir := t.TempDir()
-	port := freePort(t)
+	port := freeport.Take(t, 1)[0]
 	s := &javaServer{addr: fmt.Sprintf("127.0.0.1:%d", port), dataDir: filepath.Join(dir, "data")}
 	if err := os.WriteFile(filepath.Join(dir, "zoo.cfg"), []byte(zooCfg(p, s.dataDir, port)), 0o600); err != nil {
 		t.Fatal(err)
@@ -87,18 +84,6 @@ func startJava(t *testing.T, p Profile) *javaServer {
 			t.Fatal("java does not serve")
 		}
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	for port := firstOraclePort; port <= lastOraclePort; port++ {
-		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatalf("no free port in %d..%d", firstOraclePort, lastOraclePort)
-	return 0
 }
 
 func zooCfg(p Profile, dataDir string, port int) string {

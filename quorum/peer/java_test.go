@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"zkd/quorum/freeport"
 	"zkd/quorum/jute"
 	"zkd/quorum/proto"
 	"zkd/quorum/zk"
@@ -45,10 +46,10 @@ func startJava(t *testing.T, id zk.ServerID) javaEnsemble {
 	dir := t.TempDir()
 	var zoo bytes.Buffer
 	fmt.Fprintf(&zoo, "tickTime=1000\ninitLimit=20\nsyncLimit=10\ndataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n",
-		dir, freePort(t).Port)
+		dir, freeport.Take(t, 1)[0])
 	for i := range zk.ServerID(3) {
 		l := loopback(t)
-		here, peer := hostPort(l.Addr()), freePort(t)
+		here, peer := hostPort(l.Addr()), proto.HostPort{Host: "127.0.0.1", Port: uint16(freeport.Take(t, 1)[0])}
 		fmt.Fprintf(&zoo, "server.%d=127.0.0.1:%d:%d\n", i+1, peer.Port, here.Port)
 		e.config.Servers = append(e.config.Servers, proto.QuorumServer{
 			ID: i + 1, Addrs: []proto.PeerAddr{{Host: here.Host, QuorumPort: peer.Port, ElectionPort: here.Port}},
@@ -85,13 +86,6 @@ func startJava(t *testing.T, id zk.ServerID) javaEnsemble {
 		}
 	})
 	return e
-}
-
-func freePort(t *testing.T) proto.HostPort {
-	t.Helper()
-	l := loopback(t)
-	defer l.Close()
-	return hostPort(l.Addr())
 }
 
 func receivedBy(link int, p proto.PacketType, z zk.Zxid, dataBytes int) string {

@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -14,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"zkd/quorum/freeport"
 )
 
 // tick is the servers' tickTime. Sessions may last 2 to 20 ticks: long enough for a client to be back after a
@@ -42,7 +43,7 @@ type server struct {
 // settings is a further line of zoo.cfg.
 func startServer(t testing.TB, settings ...string) *server {
 	t.Helper()
-	s := &server{target: selectedTarget(t), dir: t.TempDir(), host: "127.0.0.1", port: freePort(t)}
+	s := &server{target: selectedTarget(t), dir: t.TempDir(), host: "127.0.0.1", port: freeport.Take(t, 1)[0]}
 	lines := append([]string{
 		fmt.Sprintf("tickTime=%d", tick.Milliseconds()),
 		"dataDir=" + filepath.Join(s.dir, "data"),
@@ -60,23 +61,6 @@ func startServer(t testing.TB, settings ...string) *server {
 	t.Cleanup(func() { s.cleanup(t) })
 	s.start(t)
 	return s
-}
-
-// freePort returns a port that was free a moment ago. It lies below the range from which the kernel takes the ports
-// of outgoing connections: there, a client that dials its dead server again and again would sooner
-// or later be given the very port it dials, connect to itself, and keep the server from binding.
-func freePort(t testing.TB) int {
-	t.Helper()
-	const low, high = 20000, 32000
-	for range 100 {
-		port := low + rand.IntN(high-low)
-		if listener, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			listener.Close()
-			return port
-		}
-	}
-	t.Fatalf("no free port between %d and %d", low, high)
-	return 0
 }
 
 func (s *server) cfg() string     { return filepath.Join(s.dir, "zoo.cfg") }

@@ -3,8 +3,6 @@ package pagetest
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"zkd/quorum/freeport"
 )
 
 // process is a zkd process.
@@ -21,27 +21,6 @@ type process struct {
 	*exec.Cmd
 	admin string // host:port
 	log   string
-}
-
-// freePorts returns n ports of 127.0.0.1 that were free a moment ago, below those that the kernel gives to
-// connections.
-func freePorts(t *testing.T, n int) (ports []int) {
-	t.Helper()
-	const low, high = 20000, 32000
-	for range 100 * n {
-		port := low + rand.IntN(high-low)
-		if slices.Contains(ports, port) {
-			continue
-		}
-		if l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			l.Close()
-			if ports = append(ports, port); len(ports) == n {
-				return ports
-			}
-		}
-	}
-	t.Fatalf("no %d free ports", n)
-	return nil
 }
 
 // startEnsemble builds zkd and starts servers 1 to n of it, each with an admin port. They end with the test.
@@ -54,7 +33,7 @@ func startEnsemble(t *testing.T, n int) []*process {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	ports := freePorts(t, 4*n)
+	ports := freeport.Take(t, 4*n)
 	var servers strings.Builder
 	for i := range n {
 		p := ports[4*i:]

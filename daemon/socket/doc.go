@@ -7,7 +7,10 @@
 //	POST /connections/shed   {"percent":25} -> {"closed":7}
 //	POST /leader/hand-over   -> {"leader":2}
 //	POST /snapshot/save      -> the bytes of a snapshot file that is new; Zkd-Snapshot has its name
-//	GET  everything else     what the admin port answers
+//	POST /log/level          {"level":"debug"} -> {"level":"debug","was":"info"}
+//	POST /config/reload      -> {"changed":["log.level"],"waiting":[]}
+//	GET  /debug/pprof/       profiles of the process
+//	GET  everything else     what the admin port answers, and its commands that tell of clients
 //
 // An error is {"error":"a sentence"} with 400 for a request that is wrong, 403 for a stranger, 409 where the state
 // of the server forbids it, 503 where it does not serve.

@@ -55,7 +55,7 @@ func BenchmarkTakeOver(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		building := newLoading(tree.Options{}, lowerPriority)
+		building := newLoading(tree.Options{})
 		if _, err := snap.ReadStream(bufio.NewReaderSize(conn, receiveBuffer), building, nil); err != nil {
 			b.Fatal(err)
 		}

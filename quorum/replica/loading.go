@@ -37,8 +37,7 @@ type loadNode struct {
 	stat             proto.StatPersisted
 }
 
-// newLoading begins to build a tree, on a goroutine that calls each of prepare first.
-func newLoading(options tree.Options, prepare ...func()) *loading {
+func newLoading(options tree.Options) *loading {
 	l := &loading{
 		loader: tree.NewLoader(options),
 		batch:  new(loadBatch),
@@ -48,12 +47,7 @@ func newLoading(options tree.Options, prepare ...func()) *loading {
 	for range loadAhead {
 		l.emptied <- new(loadBatch)
 	}
-	go func() {
-		for _, f := range prepare {
-			f()
-		}
-		l.build()
-	}()
+	go l.build()
 	return l
 }
 

@@ -69,9 +69,7 @@ func (r *Replica) ReceiveSnapshot(term Term, l Link, in io.Reader) error {
 	if !known {
 		return ErrStopped
 	}
-	var t *tree.Tree
-	var err error
-	bulk(func() { t, err = r.readStream(in, at) })
+	t, err := r.readStream(in, at)
 	r.turn.Lock()
 	defer r.release(false)
 	if !r.known(term, zab.LinkID(l.ID())) || r.role != learning {
@@ -89,7 +87,7 @@ func (r *Replica) ReceiveSnapshot(term Term, l Link, in io.Reader) error {
 
 // readStream builds a tree of a snapshot stream.
 func (r *Replica) readStream(in io.Reader, at zk.Zxid) (*tree.Tree, error) {
-	building := newLoading(tree.Options{ExtendedTypes: r.cfg.ExtendedTypes}, lowerPriority)
+	building := newLoading(tree.Options{ExtendedTypes: r.cfg.ExtendedTypes})
 	defer building.abandon()
 	lastSaid := time.Now()
 	info, err := snap.ReadStream(bufio.NewReaderSize(in, receiveBuffer), building, func(bytes, nodes int64) error {
@@ -279,10 +277,7 @@ func (r *Replica) installSnapshot(last zk.Zxid) {
 			return err
 		}
 		var err error
-		bulk(func() {
-			info, err = snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{Overlap: !r.cfg.manual})
-		})
-		if err != nil {
+		if info, err = snap.Save(r.cfg.FS, r.cfg.SnapDir, view, snap.Options{Overlap: !r.cfg.manual}); err != nil {
 			return errors.Join(err, r.removeIntent())
 		}
 		return r.finishIntent(last)

@@ -14,7 +14,7 @@ const (
 )
 
 // loading builds a tree beside the goroutine that reads the snapshot: reading, decoding and the
-// checksum take about as long as building. It is a snap.Sink.
+// checksums take about as long as building. It is a snap.Sink.
 type loading struct {
 	loader  *tree.Loader
 	batch   *loadBatch
@@ -35,6 +35,7 @@ type loadNode struct {
 	pathLen, dataLen int // dataLen -1 is null
 	acl              int64
 	stat             proto.StatPersisted
+	sums             tree.Sums
 }
 
 func newLoading(options tree.Options) *loading {
@@ -79,7 +80,7 @@ func (b *loadBatch) load(into *tree.Loader) error {
 			data = rest[:n.dataLen:n.dataLen]
 			rest = rest[n.dataLen:]
 		}
-		if err := into.Node(path, data, n.acl, &n.stat); err != nil {
+		if err := into.Summed(path, data, n.acl, &n.stat, n.sums); err != nil {
 			return fmt.Errorf("znode %s: %w", path, err)
 		}
 	}
@@ -102,7 +103,7 @@ func (l *loading) Node(path, data []byte, acl int64, stat *proto.StatPersisted) 
 	if data == nil {
 		dataLen = -1
 	}
-	b.nodes = append(b.nodes, loadNode{len(path), dataLen, acl, *stat})
+	b.nodes = append(b.nodes, loadNode{len(path), dataLen, acl, *stat, tree.SumsOf(path, data, stat)})
 	if len(b.text) >= loadBatchBytes {
 		l.filled <- b
 		l.batch = <-l.emptied

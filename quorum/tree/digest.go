@@ -23,6 +23,22 @@ func PathDataCRC(path string, data []byte) uint32 {
 	return crc32.Update(crc, crc32.IEEETable, data)
 }
 
+// Sums are what a node's place in the digest of a tree is made of.
+type Sums struct {
+	Prefix uint32 // PathDataCRC
+	Digest uint64 // NodeDigest
+}
+
+// SumsOf returns the sums of a node.
+func SumsOf(path, data []byte, s *proto.StatPersisted) Sums {
+	name := asString(path)
+	prefix := PathDataCRC(name, data)
+	return Sums{prefix, NodeDigest(name, prefix, s)}
+}
+
+// asString is a view of b, which must not change while it is used.
+func asString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
 // NodeDigest returns what a node adds to the digest of the tree, version 2: 0 for paths below
 // /zookeeper/, else CRC32 over path, data and stat. prefix is PathDataCRC of path and data.
 func NodeDigest(path string, prefix uint32, s *proto.StatPersisted) uint64 {

@@ -62,12 +62,17 @@ func (l *Loader) Expect(path []byte) {
 // Node adds a node: the root first, with path "", then parents before children. The id of its
 // list of ACL may be unknown: Java's snapshots are fuzzy, and what the log holds may mend it.
 func (l *Loader) Node(path []byte, data []byte, aclID int64, s *proto.StatPersisted) error {
+	return l.Summed(path, data, aclID, s, SumsOf(path, data, s))
+}
+
+// Summed is Node for who knows the sums of the node, perhaps from another goroutine.
+func (l *Loader) Summed(path []byte, data []byte, aclID int64, s *proto.StatPersisted, sums Sums) error {
 	t := l.tree
 	if len(path) == 0 {
 		if t.nodeCount != 0 {
 			return fmt.Errorf("%w: the root is not the first node", ErrBadSnapshot)
 		}
-		t.add(0, "/", data, l.useACL(aclID), s)
+		t.addSummed(0, "/", data, l.useACL(aclID), s, sums)
 		l.parent = rootID
 		return nil
 	}
@@ -82,11 +87,11 @@ func (l *Loader) Node(path []byte, data []byte, aclID int64, s *proto.StatPersis
 		}
 		l.parentPath, l.parent = append(l.parentPath[:0], parentPath...), parent
 	}
-	p := string(path)
+	p := asString(path)
 	if _, ok := t.Find(p); ok {
 		return fmt.Errorf("%w: node %q is listed twice", ErrBadSnapshot, path)
 	}
-	t.add(l.parent, p, data, l.useACL(aclID), s)
+	t.addSummed(l.parent, p, data, l.useACL(aclID), s, sums)
 	return nil
 }
 

@@ -82,13 +82,18 @@ func (t *Tree) addConfig() {
 // add makes a node with that stat below parent, which is 0 for the root only, and counts it. acl
 // was counted by the caller. The parent's stat does not change.
 func (t *Tree) add(parent NodeID, path string, data []byte, acl uint32, stat *proto.StatPersisted) NodeID {
+	prefix := PathDataCRC(path, data)
+	return t.addSummed(parent, path, data, acl, stat, Sums{prefix, NodeDigest(path, prefix, stat)})
+}
+
+// addSummed is add for a node whose sums are known. It keeps nothing of path and data.
+func (t *Tree) addSummed(parent NodeID, path string, data []byte, acl uint32, stat *proto.StatPersisted, sums Sums) NodeID {
 	id := t.newNode(nameOf(path), data)
 	n := t.mutNode(id)
 	n.czxid, n.mzxid = stat.Czxid, stat.Mzxid
 	n.ctime, n.mtime = stat.CtimeMillis, stat.MtimeMillis
 	n.version, n.acl = stat.Version, acl
-	n.prefix = PathDataCRC(path, data)
-	prefix := n.prefix
+	n.prefix = sums.Prefix
 	if stat.EphemeralOwner != 0 || stat.Cversion != 0 || stat.Aversion != 0 || stat.Pzxid != stat.Czxid {
 		e := t.mutExt(id)
 		e.owner, e.pzxid = stat.EphemeralOwner, stat.Pzxid
@@ -101,7 +106,7 @@ func (t *Tree) add(parent NodeID, path string, data []byte, acl uint32, stat *pr
 		t.own(id, stat.EphemeralOwner)
 	}
 	t.index.insert(id, t.hash(path))
-	t.digest += NodeDigest(path, prefix, stat)
+	t.digest += sums.Digest
 	t.nodeCount++
 	t.dataBytes += int64(pathUnits(path) + len(data))
 	return id

@@ -169,6 +169,42 @@ func TestImport(t *testing.T) {
 	}
 }
 
+func TestImportTakesTheFlagsBesideTheZooCfg(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"zoo.cfg":     "dataDir=" + dir + "/old\nclientPort=2181\nclientPortAddress=127.0.0.1\ninitLimit=5\nsyncLimit=5\nserver.1=203.0.113.1:2888:3888\nserver.2=203.0.113.2:2888:3888\n",
+		"java.env":    "export SERVER_JVMFLAGS=\"-Xmx2g -Djute.maxbuffer=4194304 $SERVER_JVMFLAGS\"\n",
+		"environment": "JAVA_OPTS=\"\"\n. /etc/more\n",
+		"id":          "2\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := []string{"import", "--myid", filepath.Join(dir, "id"), "--data", dir + "/new", filepath.Join(dir, "zoo.cfg")}
+	code, stdout, stderr := zkd(t, args...)
+	for _, want := range []string{"id = 2 # ", `data_dir = "` + dir + `/new" # --data`, `max_frame = "4MiB" # ` + dir + "/java.env:1 -Djute.maxbuffer",
+		"#   line 1, -Xmx2g: has no effect", "#   line 1, JAVA_OPTS: "} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+	if code != 0 || !strings.Contains(stderr, "environment:2: warning: .: is a command of the shell") {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+	code, stdout, _ = zkd(t, append(args, "--check")...)
+	if code != 0 || strings.Contains(stdout, "max_frame =") || !strings.Contains(stdout, "\n  line 1, -Djute.maxbuffer: client.max_frame\n") {
+		t.Errorf("the account alone: exit code %d\n%s", code, stdout)
+	}
+	wrong := write(t, "zoo.cfg", "dataDir=/var/lib/zookeeper\nclientPort=2181\ntickTime=fast\n")
+	if code, stdout, _ := zkd(t, "import", "--check", wrong); code != daemon.ExitConfig || !strings.Contains(stdout, "\n  line 3, tickTime: must be a whole number of milliseconds\n") {
+		t.Errorf("the account of a wrong one: exit code %d\n%s", code, stdout)
+	}
+	if code, _, stderr := zkd(t, "import", "--myid", dir+"/none", filepath.Join(dir, "zoo.cfg")); code != daemon.ExitConfig || !strings.Contains(stderr, "no such file") {
+		t.Errorf("a myid that is not there: exit code %d, %q", code, stderr)
+	}
+}
+
 func TestCheckConfigPrintsEffectiveValues(t *testing.T) {
 	file := write(t, "zkd.toml", "data_dir = \"/tmp/x\"\nsession.tick_time = \"1s\"\nauth.super_digest = \"super:xQJmxLMiHGwaqBvst5y6rkB6HQs=\"\n")
 	code, stdout, stderr := zkd(t, "check-config", "--print", file)

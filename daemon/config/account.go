@@ -78,30 +78,49 @@ func (z *zooReader) fateOf(key string, keys, said []string) string {
 	}
 }
 
-// Imported returns a zkd.toml that gives c, which [Parse] made of the zoo.cfg name with text, and in front of it an
-// account of every setting there.
-func Imported(name string, text []byte, c Config, notices []Notice) string {
+// Imported returns a zkd.toml that gives c, which [Parse] made of the zoo.cfg name with text and of env, and in front of
+// it an account of every setting there.
+func Imported(name string, text []byte, c Config, notices []Notice, env ...JavaEnv) string {
 	var b strings.Builder
-	comment := func(format string, args ...any) {
-		b.WriteString("# " + printable(fmt.Sprintf(format, args...)) + "\n")
+	for line := range strings.Lines(ImportReport(name, text, c, notices, env...)) {
+		b.WriteString(strings.TrimRight("# "+line, " \n") + "\n")
 	}
-	comment("Made of %s by zkd import. What became of each of its settings:", name)
-	b.WriteString("#\n")
+	return b.String() + "\n" + c.ToTOML()
+}
+
+// ImportReport is the account of every setting by itself.
+func ImportReport(name string, text []byte, c Config, notices []Notice, env ...JavaEnv) string {
+	var b strings.Builder
+	say := func(format string, args ...any) { b.WriteString(printable(fmt.Sprintf(format, args...)) + "\n") }
+	say("Made of %s by zkd import. What became of each of its settings:", name)
+	say("")
 	for _, l := range Account(name, text, c, notices) {
-		comment("  line %d, %s: %s", l.Number, l.Key, l.Fate)
+		say("  line %d, %s: %s", l.Number, l.Key, l.Fate)
+	}
+	told := map[string]bool{name: true}
+	for _, e := range env {
+		told[e.Name] = true
+		say("")
+		say("What became of the flags and variables of %s:", e.Name)
+		say("")
+		for _, l := range e.account(c, notices) {
+			say("  line %d, %s: %s", l.Number, l.Key, l.Fate)
+		}
 	}
 	first := true
 	for _, n := range notices {
-		if n.File == name && n.Line > 0 {
+		if told[n.File] && n.Line > 0 {
 			continue
 		}
 		if first {
-			b.WriteString("#\n# Besides:\n#\n")
+			say("")
+			say("Besides:")
+			say("")
 			first = false
 		}
-		comment("  %s", n.Problem)
+		say("  %s", n.Problem)
 	}
-	return b.String() + "\n" + c.ToTOML()
+	return b.String()
 }
 
 // printable makes s fit for a comment: a key of a zoo.cfg may hold any character.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -137,7 +138,7 @@ func (c Config) ToTOML() string {
 	standard := Default()
 	for _, f := range fields() {
 		s := c.sources[f.Name]
-		if s.Key == "myid" || f.text(&c) == f.text(&standard) && s == (Source{}) || c.derived(f.Name) {
+		if s.Key == "myid" && s.File == path.Join(c.DataDir, "myid") || f.text(&c) == f.text(&standard) && s == (Source{}) || c.derived(f.Name) {
 			continue
 		}
 		in, name, _ := cutLast(f.Name)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,6 +21,12 @@ type Host struct {
 	// Lookup returns the addresses of a name; nil knows none. It is called only where nothing else says which
 	// server this one is.
 	Lookup func(name string) []netip.Addr
+
+	// Env are the flags of Java that go with a zoo.cfg.
+	Env []JavaEnv
+	// MyID is the file with the id of this server, and DataDir its data directory, in the place of those that the
+	// configuration names; "" for those.
+	MyID, DataDir string
 }
 
 // has reports whether an address is one of the host's own. All of loopback is, and an unspecified address
@@ -53,7 +60,7 @@ func (h Host) servers(list []Server, lookup func(string) []netip.Addr) (found []
 // settleID finds the id: the key, data_dir/myid, and the only server with an address of this host; all that
 // answer must agree. Else it is the only server there is.
 func (c *Config) settleID(read ReadFile, host Host, rep *report) {
-	file := path.Join(c.DataDir, "myid")
+	file := cmp.Or(host.MyID, path.Join(c.DataDir, "myid"))
 	defer c.compareAddress(file, host, rep)
 	text, err := read(file)
 	denied := errors.Is(err, fs.ErrPermission)

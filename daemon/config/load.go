@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,9 +43,18 @@ func (h Host) Parse(name string, text []byte, read ReadFile) (Config, []Notice, 
 	cfg, rep := Default(), &report{}
 	zoo := IsZooCfg(name, text)
 	if zoo {
-		readZooCfg(name, text, read, &cfg, rep)
+		readZooCfg(name, text, read, h.Env, &cfg, rep)
 	} else {
 		readTOML(name, text, &cfg, rep)
+	}
+	if h.DataDir != "" {
+		if at := cfg.sources["data_dir"]; at.Line > 0 {
+			rep.notice(Info, at, "", "is overruled by --data")
+		}
+		delete(rep.broken, "data_dir")
+		rep.errs = slices.DeleteFunc(rep.errs, func(p Problem) bool { return p.Key == "dataDir" && p.Line == 0 })
+		cfg.DataDir = h.DataDir
+		cfg.setSource("data_dir", Source{Note: "--data"})
 	}
 	cfg.settle(read, h, rep)
 	cfg.validate(rep)

@@ -33,7 +33,7 @@ type zooReader struct {
 
 // readZooCfg overlays a zoo.cfg on cfg. What ZooKeeper refuses is refused; what it would silently turn
 // into a system property that nobody reads is named; see javaKeys for the fate of each key.
-func readZooCfg(file string, text []byte, read ReadFile, cfg *Config, rep *report) {
+func readZooCfg(file string, text []byte, read ReadFile, env []JavaEnv, cfg *Config, rep *report) {
 	z := &zooReader{report: rep, cfg: cfg, file: file, read: read, index: javaKeyIndex(), names: javaNames(), dead: deadSpellings(),
 		fields: map[string]field{}, last: map[string]Source{}, value: map[string]string{}}
 	for _, f := range fields() {
@@ -45,7 +45,7 @@ func readZooCfg(file string, text []byte, read ReadFile, cfg *Config, rep *repor
 		z.errorf(Source{File: file, Line: e.line}, "", "%s", e.what)
 	}
 	names := z.collect(properties)
-	for _, name := range names {
+	for _, name := range append(names, z.flags(env)...) {
 		z.apply(name)
 	}
 	z.clientPort()
@@ -73,7 +73,7 @@ func (z *zooReader) collect(properties []property) []string {
 		value := javaTrim(p.value)
 		at := Source{File: z.file, Line: p.line, Key: written, Value: value}
 		name := z.canonical(written)
-		if z.index[name].secret || strings.Contains(strings.ToLower(name), "passw") {
+		if z.isSecret(name) {
 			at.Value = ""
 		}
 		if first, ok := z.last[name]; ok {
@@ -154,6 +154,7 @@ func (z *zooReader) apply(name string) {
 // spelling says where ZooKeeper would not have read the key as it is written, and zkd does.
 func (z *zooReader) spelling(at Source, name string, k javaKey) {
 	switch {
+	case strings.HasPrefix(at.Key, "-D"): // flags have spellings of their own
 	case z.dead[strings.TrimPrefix(at.Key, "zookeeper.")] != "":
 		z.notice(Info, at, "", "is documented, but ZooKeeper reads %s; zkd takes it as that", name)
 	case k.fate != honoured:

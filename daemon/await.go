@@ -124,8 +124,7 @@ func reason(err error) string {
 }
 
 // Bindable tries whether this host has what the server is to listen on: the addresses, and what the names stand for.
-// Nothing listens meanwhile, and the ports
-// are not touched. It is what [Deps.Bindable] is outside tests.
+// Nothing listens meanwhile, and the ports are not touched. It is what [Deps.Bindable] is outside tests.
 func Bindable(ctx context.Context, addrs []string) error {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout) // a signal waits for as long
 	defer cancel()

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -156,6 +157,30 @@ func (s *story) dataElsewhere(t *testing.T) {
 		systemctl daemon-reload; systemctl stop zkd; systemctl reset-failed zkd || true; systemctl start zkd; zkd wait
 		ls /srv/zkd/version-2/snapshot.*; systemctl stop zkd
 		rm -r /etc/systemd/system/zkd.service.d /srv/zkd; systemctl daemon-reload; cp -p /var/tmp/zkd.toml /etc/zkd/`)
+}
+
+// lateAddress gives a host an address of the client port only after the server was started, as DHCP may at boot.
+func (s *story) lateAddress(t *testing.T) {
+	h := s.lab.Hosts[0]
+	s.shell(t, h, `sed -i 's|^listen = .*:2181.*|listen = ["127.0.0.1:2181", "203.0.113.5:2181"]|' /etc/zkd/zkd.toml; grep -q 203.0.113.5 /etc/zkd/zkd.toml
+		systemctl start --no-block zkd`)
+	s.await(t, "the server waits for its address", func() error {
+		if text := s.property(t, h, "StatusText"); text != "waiting: this host does not have the address 203.0.113.5 yet" {
+			return errors.New(text)
+		}
+		return nil
+	})
+	s.shell(t, h, "ip address add 203.0.113.5/32 dev lo")
+	s.await(t, "with the address it is started", func() error {
+		if state := s.property(t, h, "ActiveState"); state != "active" {
+			return errors.New(state)
+		}
+		return nil
+	})
+	if restarts := s.property(t, h, "NRestarts"); restarts != "0" {
+		t.Errorf("%s restarts, want none", restarts)
+	}
+	s.shell(t, h, `zkd wait; systemctl stop zkd; ip address del 203.0.113.5/32 dev lo; cp -p /var/tmp/zkd.toml /etc/zkd/`)
 }
 
 // configuration is zkd.toml of a server of the ensemble.

@@ -51,6 +51,7 @@ func TestThreeHostsFromInstallationToPurge(t *testing.T) {
 		{"a wrong configuration ends the start, once", s.wrongConfiguration},
 		{"damaged data end the start, once", s.damagedData},
 		{"data can be elsewhere", s.dataElsewhere},
+		{"an address that comes late is waited for", s.lateAddress},
 		{"the first server of a cold ensemble does not hang", s.coldStart},
 		{"three servers are leader, follower and follower", s.ensemble},
 		{"the journal has events, and explains them", s.journal},

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"bufio"
 	"fmt"
 	"net"
 	"testing"
@@ -56,7 +55,7 @@ func BenchmarkTakeOver(b *testing.B) {
 			b.Fatal(err)
 		}
 		building := newLoading(tree.Options{})
-		if _, err := snap.ReadStream(bufio.NewReaderSize(conn, receiveBuffer), building, nil); err != nil {
+		if _, err := snap.ReadStreamToEnd(conn, building, nil); err != nil {
 			b.Fatal(err)
 		}
 		built, err := building.finish(5)

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -42,9 +41,6 @@ type staging struct {
 
 // stageBytes is how much a sync logs between two fsyncs.
 const stageBytes = 4 << 20
-
-// receiveBuffer is in front of the many small reads of a snapshot stream.
-const receiveBuffer = 256 << 10
 
 func (r *Replica) beginSync(a zab.BeginSync) {
 	r.staging = staging{mode: a.Mode, at: a.At, began: r.cfg.Now(), receiving: a.Mode == zab.Snap}
@@ -90,7 +86,7 @@ func (r *Replica) readStream(in io.Reader, at zk.Zxid) (*tree.Tree, error) {
 	building := newLoading(tree.Options{ExtendedTypes: r.cfg.ExtendedTypes})
 	defer building.abandon()
 	lastSaid := time.Now()
-	info, err := snap.ReadStream(bufio.NewReaderSize(in, receiveBuffer), building, func(bytes, nodes int64) error {
+	info, err := snap.ReadStreamToEnd(in, building, func(bytes, nodes int64) error {
 		if r.quit.Load() {
 			return ErrStopped
 		}

@@ -5,11 +5,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/iotest"
 
 	"zkd/quorum/proto"
 	"zkd/quorum/vfs"
@@ -104,6 +106,30 @@ func TestStreamLeavesWhatFollowsInTheConnection(t *testing.T) {
 	}
 	if wire.String() != "next packet" {
 		t.Errorf("%d bytes are left", wire.Len())
+	}
+}
+
+func TestStreamIsReadToTheEndInAnyPieces(t *testing.T) {
+	want := varied()
+	var wire bytes.Buffer
+	if err := WriteStream(&wire, want, nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]io.Reader{
+		"whole": bytes.NewReader(wire.Bytes()), "one byte": iotest.OneByteReader(bytes.NewReader(wire.Bytes())),
+		"half of what is asked for": iotest.HalfReader(bytes.NewReader(wire.Bytes())),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := newState()
+			info, err := ReadStreamToEnd(r, got, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.zxid = want.zxid
+			if !reflect.DeepEqual(got, want) || info.PlainBytes != int64(wire.Len()) {
+				t.Errorf("another state was read: %+v", info)
+			}
+		})
 	}
 }
 

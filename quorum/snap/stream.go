@@ -23,9 +23,18 @@ func WriteStream(w io.Writer, src Source, p Progress) error {
 //
 // Errors: *CorruptError, also where sink refuses an item or r fails; or that of progress.
 func ReadStream(r io.Reader, sink Sink, p Progress) (Info, error) {
+	return readStream(r, true, sink, p)
+}
+
+// ReadStreamToEnd is ReadStream for an r that ends where the stream does: it is read in large pieces.
+func ReadStreamToEnd(r io.Reader, sink Sink, p Progress) (Info, error) {
+	return readStream(r, false, sink, p)
+}
+
+func readStream(r io.Reader, exact bool, sink Sink, p Progress) (Info, error) {
 	info := Info{Zxid: -1}
 	d := newDecoder(r, "", sink, nil, p, &info)
-	d.exact = true
+	d.exact = exact
 	d.body()
 	if d.err == nil && d.need(4+len(signature)) {
 		if d.intAt(0) != len(signature) || string(d.buf[d.pos+4:d.pos+4+len(signature)]) != signature {

@@ -189,6 +189,7 @@ func TestAnswersAreAsInTheGoldenFiles(t *testing.T) {
 	troubled.st.SnapshotTime = time.Time{}
 	troubled.n.FsyncSlow.Add(1)
 	troubled.n.SnapshotErrors.Add(2)
+	troubled.n.LogReadErrors.Add(1)
 	guarded, open := serving(), serving()
 	guarded.fw = &keeper.Status{Mode: keeper.Auto, Active: true, Table: "zkd", Clients: []string{"192.168.1.0/24"}, PutBack: 1,
 		Members: []keeper.MemberStatus{{Name: "1", Addresses: []string{"192.168.1.3"}}, {Name: "2", Addresses: []string{}, Error: "zk2: no such host"}},

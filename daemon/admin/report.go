@@ -172,6 +172,10 @@ func problems(st quorum.Status, n *stats.Server, info Info, now time.Time, stuck
 		}
 		add("Z403", "error", st.ForgotWrites, fix)
 	}
+	if n.LogReadErrors.Load() > 0 {
+		add("Z403", "warning", "a part of the log of this server cannot be read: members that need it are sent snapshots instead",
+			"run: zkd log verify, which names it; then, while a quorum of the others serves, stop this server and run: zkd log repair --resync")
+	}
 	if err := Alive(st, now, stuckAfter); err != nil {
 		add("Z404", "error", strings.ReplaceAll(err.Error(), "\n", "; "), "run: journalctl -u zkd -n 50, and look at the disk: iotop -oP; under systemd the watchdog starts the server again")
 	}

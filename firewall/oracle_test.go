@@ -19,7 +19,7 @@ func allowed(p Policy, k Packet) bool {
 	}
 	meant := func(list []netip.AddrPort) bool {
 		return slices.ContainsFunc(list, func(l netip.AddrPort) bool {
-			everywhere := !l.Addr().IsValid() || l.Addr() == netip.IPv6Unspecified() || l.Addr() == netip.IPv4Unspecified() && k.Dest.Is4()
+			everywhere := !l.Addr().IsValid() || l.Addr().IsUnspecified()
 			return l.Port() == k.Port && (everywhere || l.Addr() == k.Dest && !k.Dest.IsLoopback())
 		})
 	}

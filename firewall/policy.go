@@ -47,8 +47,9 @@ type Policy struct {
 	Table string
 	// ClientPorts are for Clients, PeerPorts and ElectionPorts for Members, AdminPorts for Admins: the ports with the
 	// addresses at which the server listens, since another program may have the same port at another one. An address
-	// that is not valid, or ::, is all addresses of this host; 0.0.0.0 is all of IPv4. What listens on loopback needs
-	// no rule, see [Policy.ports]. A port of two uses is an error, but for peer and election.
+	// that is not valid, 0.0.0.0 or :: is all addresses of this host: what listens at one of them is mostly reached by
+	// both families, and must not be open to one. What listens on loopback needs no rule, see [Policy.ports]. A port of
+	// two uses is an error, but for peer and election.
 	ClientPorts, PeerPorts, ElectionPorts, AdminPorts []netip.AddrPort
 	// Sources; they may overlap, in any order. IPv4 addresses in IPv6 form are IPv4.
 	Members, Clients, Admins []netip.Prefix
@@ -64,7 +65,7 @@ const maxRanges = 1024
 type port struct {
 	number uint16
 	uses   []Use
-	// at are the addresses at which it is listened on. The zero address is all of them, and 0.0.0.0 all of IPv4.
+	// at are the addresses at which it is listened on. The zero address is all of them.
 	at []netip.Addr
 }
 
@@ -117,8 +118,8 @@ func (p Policy) ports() ([]port, error) {
 			if addr.IsLoopback() {
 				continue
 			}
-			if addr == netip.IPv6Unspecified() {
-				addr = netip.Addr{} // its socket takes IPv4 too
+			if addr.IsUnspecified() {
+				addr = netip.Addr{}
 			}
 			i := slices.IndexFunc(list, func(q port) bool { return q.number == l.Port() })
 			if i < 0 {
@@ -140,7 +141,7 @@ func (p Policy) ports() ([]port, error) {
 	return list, nil
 }
 
-// widest sorts addresses and leaves out those that another of them stands for.
+// widest sorts addresses, or leaves only the one that stands for all.
 func widest(at []netip.Addr) []netip.Addr {
 	at = slices.Clone(at)
 	slices.SortFunc(at, netip.Addr.Compare)
@@ -148,10 +149,7 @@ func widest(at []netip.Addr) []netip.Addr {
 	if slices.Contains(at, netip.Addr{}) {
 		return []netip.Addr{{}}
 	}
-	if !slices.Contains(at, netip.IPv4Unspecified()) {
-		return at
-	}
-	return slices.DeleteFunc(at, func(a netip.Addr) bool { return a.Is4() && a != netip.IPv4Unspecified() })
+	return at
 }
 
 // Ports returns the numbers of all ports of the policy, also of those on loopback, once each and ascending.

@@ -154,10 +154,7 @@ func listenRules(ports []port) (rules []Rule) {
 		for _, addr := range port.at {
 			r := Rule{Port: port.number, Verdict: Jump, Target: judgeChain}
 			if addr.IsValid() {
-				r.Family = familyOf(addr)
-			}
-			if addr.IsValid() && !addr.IsUnspecified() {
-				r.To = addr
+				r.Family, r.To = familyOf(addr), addr
 			}
 			rules = append(rules, r)
 		}

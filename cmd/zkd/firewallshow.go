@@ -143,7 +143,7 @@ func reaches(p firewall.Policy, rules firewall.Ruleset, s showSource, port uint1
 			return false
 		case s.loopback:
 			return true
-		case !dest.IsValid() || dest == netip.IPv6Unspecified() || dest == netip.IPv4Unspecified() && s.addr.Is4():
+		case !dest.IsValid() || dest.IsUnspecified():
 			dest = netip.Addr{}
 		case dest.IsLoopback() || dest.Is4() != s.addr.Is4():
 			return false // no packet from another host gets there, with or without rules

@@ -46,30 +46,32 @@ func (c Config) listeners() (all allListeners, err error) {
 }
 
 // at returns the ports with the addresses of their hosts. For members says that it is about the ports for members:
-// where the own name leads to loopback, as Debian's installer writes it, the server listens for them on all addresses.
+// where an own name leads to loopback, as Debian's installer writes it, the server listens for them on all addresses,
+// and goes on to when somebody mends the name.
 //
 // The addresses of a name are never given up: a socket stays where it was bound when its name moves on, and what is
-// not judged is open to everybody. While a name has none it stands for all addresses, for the same reason.
+// not judged is open to everybody. While a name has none it stands for all addresses, for the same reason. So does
+// 0.0.0.0: who listens there is reached by IPv6 too.
 func (p *Planner) at(list []listener, forMembers bool) (out []netip.AddrPort) {
 	if p.bound == nil {
 		p.bound = make(map[string][]netip.Addr)
 	}
 	elsewhere := func(a netip.Addr) bool { return !a.IsLoopback() }
 	for _, l := range list {
-		if l.host == "" {
-			out = append(out, netip.AddrPortFrom(netip.Addr{}, l.port))
-			continue
-		}
 		known, _ := p.names.addresses(l.host)
 		for _, a := range known {
 			if !slices.Contains(p.bound[l.host], a) {
 				p.bound[l.host] = append(p.bound[l.host], a)
 			}
 		}
-		at := p.bound[l.host]
 		_, notName := netip.ParseAddr(l.host)
-		misnamed := forMembers && notName != nil && l.host != "localhost" && !slices.ContainsFunc(at, elsewhere)
-		if len(at) == 0 || misnamed {
+		if forMembers && notName != nil && l.host != "localhost" && len(known) > 0 && !slices.ContainsFunc(known, elsewhere) {
+			p.misnamed = true
+		}
+	}
+	for _, l := range list {
+		at := p.bound[l.host]
+		if len(at) == 0 || slices.ContainsFunc(at, netip.Addr.IsUnspecified) || forMembers && p.misnamed {
 			at = []netip.Addr{{}}
 		}
 		for _, a := range at {

@@ -16,10 +16,10 @@ func TestPortsAreJudgedWhereTheServerListens(t *testing.T) {
 		"names and addresses": {func(*Config) {}, "client [10.1.0.1:2181 127.0.0.1:2181] peer [10.1.0.1:2888] election [10.1.0.1:3888] admin [127.0.0.1:8080 [::1]:8080]"},
 		"all addresses": {func(c *Config) {
 			c.ClientListen, c.AdminListen, c.PeerListen, c.ElectionListen = []string{":2181"}, nil, []string{":2888"}, []string{"0.0.0.0:3888"}
-		}, "client [invalid AddrPort] peer [invalid AddrPort] election [0.0.0.0:3888] admin []"},
+		}, "client [invalid AddrPort] peer [invalid AddrPort] election [invalid AddrPort] admin []"},
 		"a name that leads to loopback": {func(c *Config) {
 			c.ClientListen, c.PeerListen, c.ElectionListen, c.AdminListen = []string{"own:2181"}, []string{"own:2888"}, []string{"localhost:3888"}, nil
-		}, "client [127.0.1.1:2181] peer [invalid AddrPort] election [127.0.0.1:3888] admin []"},
+		}, "client [127.0.1.1:2181] peer [invalid AddrPort] election [invalid AddrPort] admin []"},
 		"a name without an address": {func(c *Config) { c.ClientListen, c.AdminListen = []string{"h9:2181"}, nil },
 			"client [invalid AddrPort] peer [10.1.0.1:2888] election [10.1.0.1:3888] admin []"},
 	} {
@@ -40,6 +40,24 @@ func TestPortsAreJudgedWhereTheServerListens(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A server that listens on all addresses, since its own name led to loopback, does so after somebody has mended the name.
+func TestAMendedNameOpensNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.names.set("h1", "127.0.1.1")
+		k := w.start(t, config())
+		w.names.set("h1", "10.1.0.1")
+		time.Sleep(resolveEvery)
+		synctest.Wait()
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		p := k.plan.Policy
+		if got := fmt.Sprint(p.PeerPorts, p.ElectionPorts); got != "[invalid AddrPort] [invalid AddrPort]" {
+			t.Errorf("ports %s", got)
+		}
+	})
 }
 
 // A socket stays where it was bound: what is not judged there any more would be open.

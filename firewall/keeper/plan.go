@@ -44,6 +44,8 @@ type Planner struct {
 	seen map[netip.Prefix]time.Time
 	// bound are all addresses that names of listeners have ever had: what listens does not follow its name.
 	bound map[string][]netip.Addr
+	// misnamed says that an own name once led to loopback only.
+	misnamed bool
 }
 
 // ConfigError is an error of the configuration, which no second try mends.

@@ -170,7 +170,7 @@ func TestPacketsForAnotherAddressAreNotJudged(t *testing.T) {
 		h.expect(t, "192.0.2.9", address, want)
 	}
 	for address, want := range map[string]string{
-		"[fd00:1::1]:2181": shut, "[fd00:1::99]:2181": open, "[fd00:1::1]:2888": open, "[fd00:1::1]:3888": open, "[fd00:1::1]:8080": open,
+		"[fd00:1::1]:2181": shut, "[fd00:1::99]:2181": open, "[fd00:1::1]:2888": open, "[fd00:1::1]:3888": shut, "[fd00:1::1]:8080": open,
 	} {
 		h.expect(t, "2001:db8::9", address, want)
 	}

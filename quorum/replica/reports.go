@@ -180,10 +180,12 @@ func (r *Replica) ElectionEvent(ev election.Event) {
 // (R24); one that connects to the leader looks again.
 func (r *Replica) voterGone(id zk.ServerID) {
 	switch {
-	case r.role == none:
-		if r.cancelFollow != nil && r.elected.Leader == id {
+	case r.role == none && r.elected.Leader == id:
+		r.rejoin = false // whoever leads next is told the truth
+		if r.cancelFollow != nil {
 			r.cancelFollow()
 		}
+	case r.role == none:
 	case r.role == leading && !r.active:
 		for _, l := range r.links {
 			if l.server == id {

@@ -459,7 +459,7 @@ func (c *conn) cutIfFull() {
 	case c.out.size() > outCut:
 		c.slow("does not read: its output is over the limit")
 		c.shut()
-	case c.out.size() > outHigh && c.s.unsent.Load() > unsentMost:
+	case c.out.size()+c.out.rest > outHigh && c.s.unsent.Load() > unsentMost:
 		c.slow("does not read, and the output for all clients is over the limit")
 		c.shut()
 	}

@@ -181,7 +181,10 @@ func (r *Replica) ElectionEvent(ev election.Event) {
 func (r *Replica) voterGone(id zk.ServerID) {
 	switch {
 	case r.role == none && r.elected.Leader == id:
-		r.rejoin = false // whoever leads next is told the truth
+		if r.rejoin { // whoever leads next is told the truth
+			r.rejoin = false
+			r.elector.halt()
+		}
 		if r.cancelFollow != nil {
 			r.cancelFollow()
 		}

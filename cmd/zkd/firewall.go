@@ -9,10 +9,12 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"zkd/daemon"
+	"zkd/daemon/doctor/gather"
 	"zkd/firewall"
 	"zkd/firewall/foreign"
 	"zkd/firewall/keeper"
@@ -35,14 +37,20 @@ table drops they cannot let in: check finds it. All but render need CAP_NET_ADMI
 	return group
 }
 
-// firewallPlan reads the configuration and makes the rules, for the table that the server has by that kernel, or
-// without one for its usual table.
+// askedWithin is how long the running server has to say where it listens.
+const askedWithin = 2 * time.Second
+
+// firewallPlan reads the configuration and makes the rules, for the table that the server has by that kernel and the
+// ports that it has, if it runs; or without a kernel for its usual table and all ports.
 func firewallPlan(cmd *cobra.Command, file string, kernel keeper.Reader) (keeper.Plan, error) {
 	cfg, err := statusConfig(file)
 	if err != nil {
 		return keeper.Plan{}, err
 	}
 	planner := keeper.Planner{Resolver: net.DefaultResolver, Interfaces: keeper.SystemInterfaces}
+	if kernel != nil {
+		cfg = gather.AsServed(cmd.Context(), cfg, askedWithin)
+	}
 	f := daemon.FirewallConfig(cfg)
 	if kernel != nil {
 		f.Table = keeper.TableInForce(cmd.Context(), kernel, f)

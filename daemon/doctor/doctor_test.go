@@ -174,6 +174,17 @@ func TestFindings(t *testing.T) {
 			gone := Inbound{Port: 2181, From: netip.MustParseAddr("203.0.113.10"), Stranger: true}
 			f.Inbound = append(f.Inbound, stranger, stranger, gone)
 		}),
+		"outside many strangers": set(func(f *Facts) {
+			for i := range 5 {
+				f.Inbound = append(f.Inbound, Inbound{Port: 2181, From: netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), Open: true, Stranger: true})
+			}
+			f.Inbound = append(f.Inbound, Inbound{Port: 3888, From: netip.MustParseAddr("203.0.113.4"), Open: true, Stranger: true})
+		}),
+		"outside strangers without rules": set(func(f *Facts) {
+			f.Server.Unguarded = true
+			f.Inbound = append(f.Inbound, Inbound{Port: 2181, From: netip.MustParseAddr("203.0.113.9"), Open: true, Stranger: true})
+		}),
+		"unit weakened and guarded": set(func(f *Facts) { f.Unit.CapabilityNet, f.Server.Guarded = false, true }),
 		"refused and a member is missing": set(func(f *Facts) {
 			f.Server.Links[1] = Link{ID: 3, Class: "timed out"}
 			f.Firewall.Refused = []Refused{{3888, netip.MustParseAddr("192.0.2.33"), 6}, {2888, netip.MustParseAddr("192.0.2.33"), 2}}

@@ -69,7 +69,9 @@ type Server struct {
 	// Leads says that it is the elected leader, for so many milliseconds, whether or not others follow it yet.
 	Leads       bool
 	LeadsMillis int64
-	Links       []Link
+	// Guarded and Unguarded are whether its firewall rules are in force, both false if it did not say.
+	Guarded, Unguarded bool
+	Links              []Link
 }
 
 // Link is what the server says of its connections with another member.
@@ -110,6 +112,7 @@ type Listener struct {
 // Inbound is a connection that another host has made, by the kernel's table: it has come all the way.
 type Inbound struct {
 	Port uint16 // of this server
+	To   netip.Addr
 	From netip.Addr
 	// Open says that it is in use, and Stranger that the configured rules, whether in force or not, are to keep it out.
 	Open, Stranger bool

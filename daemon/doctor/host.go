@@ -326,8 +326,8 @@ func unit(f *Facts) []Finding {
 	if u.User == "" || u.User == "root" {
 		out.warn("Z603", "take the drop-in away that says so: systemctl cat "+u.Name, "%s runs as root", u.Name)
 	}
-	if !u.CapabilityNet && u.User != "" && u.User != "root" && f.ConfigError == "" && f.Config.Firewall.Mode != "off" && !f.Config.OnLoopback() {
-		out.warn("Z104", fmt.Sprintf("run: systemctl edit %s, and write AmbientCapabilities=CAP_NET_ADMIN below [Service]; or write mode = \"off\" into [firewall]", u.Name), "%s may not set firewall rules, and the configuration wants some", u.Name)
+	if !u.CapabilityNet && u.User != "" && u.User != "root" && f.ConfigError == "" && f.Config.Firewall.Mode != "off" && !f.Config.OnLoopback() && !f.Server.Guarded {
+		out.warn("Z104", fmt.Sprintf("run: systemctl edit %s, and write AmbientCapabilities=CAP_NET_ADMIN below [Service]; or, where something else keeps strangers out, write mode = \"off\" into [firewall]", u.Name), "%s may not set firewall rules, and the configuration wants some", u.Name)
 	}
 	if u.OtherZooKeeper != "" {
 		out.warn("Z601", "run: systemctl disable --now "+u.OtherZooKeeper, "%s is active beside %s", u.OtherZooKeeper, u.Name)

@@ -53,15 +53,51 @@ func outside(f *Facts) []Finding {
 			out.warn("Z105", fixOfOutside(f, m, "peer"), "this server is elected, and server %d, which is up and in touch, does not come to its peer port (%s)", m.ID, ports(f, "peer"))
 		}
 	}
-	var told []netip.Addr
+	return append(out, strangers(f)...)
+}
+
+// strangers finds who is connected and should not be, a finding for each port. While no rules are in force anybody is:
+// that is said once, as Z104.
+func strangers(f *Facts) []Finding {
+	if f.Server.Unguarded {
+		return nil
+	}
+	var ports []uint16
+	from := make(map[uint16][]netip.Addr)
 	for _, in := range f.Inbound {
-		if in.Open && in.Stranger && !slices.Contains(told, in.From) {
-			told = append(told, in.From)
-			out.warn("Z105", "if it may come, name it in [firewall] of zkd.toml; else run: zkd firewall show, which says whether the rules are in force",
-				"%s is connected with port %d, and the configuration does not let it in", in.From, in.Port)
+		if !in.Open || !in.Stranger || slices.Contains(from[in.Port], in.From) {
+			continue
+		}
+		if from[in.Port] == nil {
+			ports = append(ports, in.Port)
+		}
+		from[in.Port] = append(from[in.Port], in.From)
+	}
+	var out list
+	for _, port := range ports {
+		const fix = "if it may come, name it in [firewall] of zkd.toml; else run: zkd firewall show, which says whether the rules are in force"
+		if list := from[port]; len(list) == 1 {
+			out.warn("Z105", fix, "%s is connected with port %d, and the configuration does not let it in", list[0], port)
+		} else {
+			out.warn("Z105", strings.Replace(fix, "if it may come, name it", "name those of them that may come", 1),
+				"%d addresses are connected with port %d, and the configuration does not let them in: %s", len(list), port, examples(list))
 		}
 	}
 	return out
+}
+
+// examples names three addresses at most, and says how many more there are.
+func examples(list []netip.Addr) string {
+	const most = 3
+	var names []string
+	for _, a := range list[:min(len(list), most)] {
+		names = append(names, a.String())
+	}
+	text := strings.Join(names, ", ")
+	if more := len(list) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 func fixOfOutside(f *Facts, m Member, use string) string {

@@ -40,6 +40,8 @@ type Options struct {
 type gatherer struct {
 	o Options
 	f doctor.Facts
+	// said is what the server on this host says of itself; nil if it does not.
+	said *admin.Report
 
 	mu sync.Mutex // guards f while questions are asked side by side
 }

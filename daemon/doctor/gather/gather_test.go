@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"zkd/daemon"
+	"zkd/daemon/admin"
 	"zkd/daemon/config"
 	"zkd/daemon/doctor"
 	"zkd/firewall"
@@ -364,13 +365,15 @@ func TestWhoHasComeFromOtherHosts(t *testing.T) {
 	}
 	read := func(name string) ([]byte, error) { return []byte(tables[name]), nil }
 	addr := netip.MustParseAddr
+	to := addr("192.0.2.1")
 	got := inbound(read, listeners(read), []netip.Addr{addr("192.0.2.1")})
-	want := []doctor.Inbound{{Port: 2181, From: addr("192.0.2.77"), Open: true}, {Port: 2181, From: addr("192.0.2.78")}, {Port: 3888, From: addr("192.0.2.2"), Open: true}}
+	want := []doctor.Inbound{{Port: 2181, To: to, From: addr("192.0.2.77"), Open: true}, {Port: 2181, To: to, From: addr("192.0.2.78")}, {Port: 3888, To: to, From: addr("192.0.2.2"), Open: true}}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	// Whom the rules are to keep out, of those.
-	g := &gatherer{f: doctor.Facts{Inbound: got}}
+	elsewhere := doctor.Inbound{Port: 2181, To: addr("192.0.2.100"), From: addr("192.0.2.78"), Open: true} // another program's
+	g := &gatherer{f: doctor.Facts{Inbound: append(got, elsewhere)}}
 	cfg, _, err := config.Parse("zkd.toml", []byte("id = 1\nclient.listen = [\"192.0.2.1:2181\"]\nfirewall.clients = [\"192.0.2.77\"]\n"+
 		"[servers]\n1 = \"192.0.2.1\"\n2 = \"192.0.2.2\"\n3 = \"192.0.2.3\"\n"), nil)
 	if err != nil {
@@ -382,9 +385,49 @@ func TestWhoHasComeFromOtherHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.strangers(plan.Ruleset)
-	for i, want := range []bool{false, true, false} {
+	for i, want := range []bool{false, true, false, false} {
 		if in := g.f.Inbound[i]; in.Stranger != want {
 			t.Errorf("%+v, want a stranger: %t", in, want)
+		}
+	}
+}
+
+// What the running server says of its rules and ports counts, not what the configuration alone would have.
+func TestTheServerIsBelievedAboutItsFirewall(t *testing.T) {
+	for name, test := range map[string]struct {
+		said admin.FirewallReport
+		want string // of Z104
+	}{
+		"in force":                          {admin.FirewallReport{Mode: "auto", Active: true}, ""},
+		"not in force":                      {admin.FirewallReport{Mode: "auto", Reason: "no nf_tables"}, "no nf_tables"},
+		"none wanted, others are looked at": {admin.FirewallReport{Mode: "off", Reason: "every port is on loopback"}, ""},
+	} {
+		st := keeper.Status{Mode: keeper.Auto, Active: true, NoClients: true}
+		believe(&st, test.said)
+		got := admin.FirewallProblems(st)
+		if z104 := got[0].Code == "Z104"; z104 != (test.want != "") || z104 && !strings.HasSuffix(got[0].Text, test.want) || got[len(got)-1].Code != "Z109" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestTheRulesAreOfThePortsThatTheServerHas(t *testing.T) {
+	port := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"schema":1,"id":2,"admin_addresses":[%q]}`, r.Context().Value(http.LocalAddrContextKey))
+	}))
+	defer port.Close()
+	own := port.Listener.Addr().String()
+	for name, test := range map[string]struct {
+		id   zk.ServerID
+		want []string
+	}{
+		"another program has an address": {2, []string{own}},
+		"another server answers":         {3, []string{"127.0.0.1:1", own}},
+	} {
+		cfg := config.Default()
+		cfg.ID, cfg.Admin.Socket, cfg.Admin.Listen = test.id, "off", []string{"127.0.0.1:1", own}
+		if got := AsServed(t.Context(), cfg, 5*time.Second).Admin.Listen; !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
 }
@@ -396,17 +439,18 @@ func TestTheKernelsLogNamesWhoWasRefused(t *testing.T) {
 			seconds, source, protocol, port)
 	}
 	addr := netip.MustParseAddr
-	everywhere := func(p uint16) []netip.AddrPort { return []netip.AddrPort{netip.AddrPortFrom(netip.Addr{}, p)} }
-	rules, err := firewall.Build(firewall.Policy{PeerPorts: everywhere(2888), ElectionPorts: everywhere(3888), Members: []netip.Prefix{netip.MustParsePrefix("192.0.2.2/32")}})
+	at := func(a netip.Addr, p uint16) []netip.AddrPort { return []netip.AddrPort{netip.AddrPortFrom(a, p)} }
+	rules, err := firewall.Build(firewall.Policy{PeerPorts: at(netip.Addr{}, 2888), ElectionPorts: at(addr("192.0.2.1"), 3888), Members: []netip.Prefix{netip.MustParsePrefix("192.0.2.2/32")}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := refusedLines([]string{
 		line(999, "192.0.2.9", "3888", "TCP"), line(1000, "192.0.2.9", "3888", "TCP"), line(1000, "192.0.2.9", "2888", "TCP"),
 		line(1000, "2001:db8::9", "2888", "TCP"),
-		line(1000, "192.0.2.2", "3888", "TCP"),  // a member by now
-		line(1000, "192.0.2.10", "2181", "TCP"), // another port
-		line(300, "192.0.2.11", "3888", "TCP"),  // long ago
+		strings.Replace(line(1000, "192.0.2.17", "3888", "TCP"), "DST=192.0.2.1", "DST=192.0.2.100", 1), // another server's
+		line(1000, "192.0.2.2", "3888", "TCP"),                                                          // a member by now
+		line(1000, "192.0.2.10", "2181", "TCP"),                                                         // another port
+		line(300, "192.0.2.11", "3888", "TCP"),                                                          // long ago
 		line(1000, "192.0.2.12", "3888", "UDP"), line(1000, "nobody", "3888", "TCP"), line(1000, "192.0.2.13", "x", "TCP"),
 		"6,78,1000000000,-;IN=lan0 SRC=192.0.2.14 PROTO=TCP DPT=3888\n", "zkd-refused: SRC=192.0.2.15", "6,79,x,-;zkd-refused: SRC=192.0.2.16", "",
 	}, 1000*time.Second, []uint16{2888, 3888}, rules)

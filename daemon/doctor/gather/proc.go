@@ -105,7 +105,7 @@ func inbound(read readFile, listening doctor.Listeners, own []netip.Addr) (found
 				!slices.ContainsFunc(listening.All, func(l doctor.Listener) bool { return l.Address.Port() == local.Port() }) {
 				continue
 			}
-			found = append(found, doctor.Inbound{Port: local.Port(), From: remote.Addr(), Open: fields[3] == established})
+			found = append(found, doctor.Inbound{Port: local.Port(), To: local.Addr(), From: remote.Addr(), Open: fields[3] == established})
 		}
 	}
 	return found

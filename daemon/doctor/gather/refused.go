@@ -53,7 +53,7 @@ func refused(ctx context.Context, n *nft.Netfilter, want firewall.Ruleset, p fir
 }
 
 // refusedLines reads the lines of zkd's rules in records of the kernel's log: "6,1234,5678901,-;zkd-refused: IN=eth0 …
-// SRC=192.0.2.7 … DPT=3888 …" with a time in microseconds since the host started. Source: Linux, ABI/testing/dev-kmsg.
+// SRC=192.0.2.7 DST=192.0.2.1 … DPT=3888 …" with a time in microseconds since the host started. Source: Linux, ABI/testing/dev-kmsg.
 func refusedLines(records []string, now time.Duration, ports []uint16, want firewall.Ruleset) (list []doctor.Refused) {
 	for _, record := range records {
 		head, text, ok := strings.Cut(record, ";")
@@ -75,7 +75,8 @@ func refusedLines(records []string, now time.Duration, ports []uint16, want fire
 		if fromErr != nil || portErr != nil || words["PROTO"] != "TCP" || !slices.Contains(ports, uint16(port)) {
 			continue
 		}
-		if through, _ := want.Judge(firewall.Packet{Source: from, Port: uint16(port)}); through {
+		to, _ := netip.ParseAddr(words["DST"]) // where another server on this host listens, it is that one's
+		if through, _ := want.Judge(firewall.Packet{Source: from, Dest: to, Port: uint16(port)}); through {
 			continue
 		}
 		at := slices.IndexFunc(list, func(r doctor.Refused) bool { return r.From == from && r.Port == uint16(port) })

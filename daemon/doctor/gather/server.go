@@ -8,9 +8,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 
 	"zkd/daemon"
 	"zkd/daemon/admin"
+	"zkd/daemon/config"
 	"zkd/daemon/doctor"
 	"zkd/daemon/probe"
 	"zkd/firewall"
@@ -28,22 +30,12 @@ func (g *gatherer) server(ctx context.Context) {
 		return
 	}
 	cfg := g.f.Config
-	var networks [][2]string
-	if path := cfg.SocketPath(); path != "" {
-		networks = append(networks, [2]string{"unix", path})
-	}
-	if cfg.Admin.Enabled {
-		for _, a := range cfg.Admin.Listen {
-			networks = append(networks, [2]string{"tcp", admin.Loopback(a)})
-		}
-	}
-	for _, n := range networks {
-		r, err := g.report(ctx, n[0], n[1])
-		if err != nil || r.ID != int64(cfg.ID) && !g.f.NoID {
-			continue
-		}
+	if r, ok := ask(ctx, cfg, g.f.NoID, g.o.Timeout); ok {
+		g.said = &r
 		g.f.Config.ID, g.f.NoID = zk.ServerID(r.ID), false
 		s := doctor.Server{Answers: true, Serving: r.Serving, Reason: r.NotServing, Version: r.Version, Told: true}
+		s.Unguarded = r.Firewall != nil && !r.Firewall.Active
+		s.Guarded = r.Firewall != nil && r.Firewall.Active
 		for _, p := range r.Problems {
 			s.Problems = append(s.Problems, doctor.Finding{Code: p.Code, Severity: doctor.Severity(p.Severity), Text: p.Text, Fix: p.Fix})
 		}
@@ -67,9 +59,46 @@ func (g *gatherer) server(ctx context.Context) {
 	}
 }
 
+// ask asks the server of a configuration for its /status, on its socket and its admin port. ok is false where none
+// answers, or one with another number, unless anyID.
+func ask(ctx context.Context, cfg config.Config, anyID bool, timeout time.Duration) (r admin.Report, ok bool) {
+	var networks [][2]string
+	if path := cfg.SocketPath(); path != "" {
+		networks = append(networks, [2]string{"unix", path})
+	}
+	if cfg.Admin.Enabled {
+		for _, a := range cfg.Admin.Listen {
+			networks = append(networks, [2]string{"tcp", admin.Loopback(a)})
+		}
+	}
+	for _, n := range networks {
+		r, err := report(ctx, n[0], n[1], timeout)
+		if err == nil && (anyID || r.ID == int64(cfg.ID)) {
+			return r, true
+		}
+	}
+	return r, false
+}
+
+// AsServed returns cfg as far as the server that runs with it, if one answers within timeout a question, has its ports:
+// the rules leave an address of the admin port out that it cannot have, since who has it is another program.
+func AsServed(ctx context.Context, cfg config.Config, timeout time.Duration) config.Config {
+	if r, ok := ask(ctx, cfg, false, timeout); ok {
+		return asServed(cfg, r)
+	}
+	return cfg
+}
+
+func asServed(cfg config.Config, r admin.Report) config.Config {
+	if cfg.Admin.Enabled && len(r.Admin) < len(cfg.Admin.Listen) {
+		cfg.Admin.Listen = r.Admin
+	}
+	return cfg
+}
+
 // report asks for /status.
-func (g *gatherer) report(ctx context.Context, network, addr string) (r admin.Report, err error) {
-	ctx, cancel := g.as(ctx)
+func report(ctx context.Context, network, addr string, timeout time.Duration) (r admin.Report, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, addr)
@@ -92,6 +121,9 @@ func (g *gatherer) report(ctx context.Context, network, addr string) (r admin.Re
 // firewall looks at the rules, its own and those of others, as zkd firewall check and the server do.
 func (g *gatherer) firewall(ctx context.Context) {
 	cfg := g.f.Config
+	if g.said != nil {
+		cfg = asServed(cfg, *g.said)
+	}
 	planner := keeper.Planner{Resolver: net.DefaultResolver, Interfaces: keeper.SystemInterfaces}
 	rules := daemon.FirewallConfig(cfg)
 	rules.Table = keeper.TableInForce(ctx, new(nft.Netfilter), rules)
@@ -115,12 +147,18 @@ func (g *gatherer) firewall(ctx context.Context) {
 	}
 	st := keeper.Status{Mode: keeper.Auto, Active: true, NoClients: plan.NoClients, Foreign: foreign.Check(view, plan.Flows())}
 	mode := keeper.Mode(cfg.Firewall.Mode)
-	if g.f.Server.Answers && mode != keeper.Off && (mode == keeper.Required || !cfg.OnLoopback()) {
+	switch {
+	case g.said != nil && g.said.Firewall != nil:
+		believe(&st, *g.said.Firewall)
+	case g.f.Server.Answers && mode != keeper.Off && (mode == keeper.Required || !cfg.OnLoopback()):
 		st.Mode = mode
 		st.Active, st.Reason = inForce(ctx, n, plan.Ruleset)
 	}
 	found := &doctor.Firewall{}
 	for _, p := range admin.FirewallProblems(st) {
+		if p.Code == "Z104" {
+			p.Fix = fixOfRules
+		}
 		found.Problems = append(found.Problems, doctor.Finding{Code: p.Code, Severity: doctor.Severity(p.Severity), Text: p.Text, Fix: p.Fix})
 	}
 	if st.Mode != keeper.Off && st.Active {
@@ -131,12 +169,25 @@ func (g *gatherer) firewall(ctx context.Context) {
 	g.f.Firewall = found
 }
 
+// fixOfRules is what to do about rules that are not in force. Without rules the ports are open to everybody, so that to
+// want none is the last thing to do.
+const fixOfRules = "run: zkd firewall diff, and reload the server if its configuration has changed; what it needs for its rules is in FIREWALL in zkd(8); " +
+	`only where something else keeps strangers out, write mode = "off" in [firewall]`
+
+// believe takes in what the running server says of its rules, which knows what it listens on. One that wants none has
+// no problem with them, and those of others are looked at all the same.
+func believe(st *keeper.Status, said admin.FirewallReport) {
+	if mode := keeper.Mode(said.Mode); mode != keeper.Off {
+		st.Mode, st.Active, st.Reason = mode, said.Active, said.Reason
+	}
+}
+
 // strangers marks who is connected that rules, which may not be in force, are to keep out.
 func (g *gatherer) strangers(rules firewall.Ruleset) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for i, in := range g.f.Inbound {
-		through, _ := rules.Judge(firewall.Packet{Source: in.From, Port: in.Port})
+		through, _ := rules.Judge(firewall.Packet{Source: in.From, Dest: in.To, Port: in.Port})
 		g.f.Inbound[i].Stranger = !through
 	}
 }

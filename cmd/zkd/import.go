@@ -84,6 +84,9 @@ func (i importing) run(cmd *cobra.Command, file string) error {
 func javaEnvs(dir string) (all []config.JavaEnv, err error) {
 	for _, name := range config.JavaEnvNames() {
 		name = filepath.Join(dir, name)
+		if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+			continue // as zkEnv.sh does
+		}
 		text, err := os.ReadFile(name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

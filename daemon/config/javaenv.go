@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"path/filepath"
+	"strings"
+)
 
 // JavaEnv is a file from which ZooKeeper's scripts take the flags of Java, beside its zoo.cfg: zookeeper-env.sh and
 // java.env, and on Debian environment.
@@ -26,6 +29,8 @@ type envItem struct {
 	odd bool
 	// variable is what a flag was assigned to.
 	variable string
+	// anew says that the assignment takes the place of what the variable had.
+	anew bool
 }
 
 // Fates of what is no system property of ZooKeeper's.
@@ -65,7 +70,36 @@ func hasFlags(variable string) bool {
 }
 
 // parseJavaEnv reads what can be known without a shell: assignments, also exported ones. Nothing is left out.
-func parseJavaEnv(text []byte) []envItem {
+func parseJavaEnv(text []byte) []envItem { return parseJavaEnvs([]JavaEnv{{Text: text}})[0] }
+
+// parseJavaEnvs reads files one after the other, as zkEnv.sh does: an assignment also takes the place of one in a file
+// before. Debian's environment is of another script, and changes nothing in them.
+func parseJavaEnvs(env []JavaEnv) [][]envItem {
+	all := make([][]envItem, len(env))
+	for i, e := range env {
+		all[i] = parseOneEnv(e.Text)
+		for _, item := range all[i] {
+			if !item.anew || filepath.Base(e.Name) == "environment" {
+				continue
+			}
+			for _, before := range all[:i] {
+				overrule(before, item.variable, " in "+e.Name)
+			}
+		}
+	}
+	return all
+}
+
+// overrule takes the flags in a variable away.
+func overrule(items []envItem, variable, where string) {
+	for i := range items {
+		if items[i].variable == variable {
+			items[i].property, items[i].fate = "", "is overruled: "+variable+" is assigned anew"+where
+		}
+	}
+}
+
+func parseOneEnv(text []byte) []envItem {
 	var items []envItem
 	known := envVariables()
 	for _, s := range shellStatements(string(text)) {
@@ -109,17 +143,15 @@ func appendFlags(items []envItem, line int, variable, value string) []envItem {
 	for _, f := range flags {
 		keeps = keeps || strings.Contains(f, "$"+variable) || strings.Contains(f, "${"+variable)
 	}
-	for i := range items {
-		if !keeps && items[i].variable == variable {
-			items[i].property, items[i].fate = "", "is overruled: "+variable+" is assigned anew further down"
-		}
+	if !keeps {
+		overrule(items, variable, " further down")
 	}
 	if len(flags) == 0 {
-		return append(items, envItem{line: line, key: variable, fate: envElse, variable: variable})
+		return append(items, envItem{line: line, key: variable, fate: envElse, variable: variable, anew: true})
 	}
 	for _, f := range flags {
 		shown, _, _ := strings.Cut(f, "=") // a value may be a secret
-		item := envItem{line: line, key: shown, variable: variable}
+		item := envItem{line: line, key: shown, variable: variable, anew: !keeps}
 		switch name, isProperty := strings.CutPrefix(f, "-D"); {
 		case isProperty:
 			item.property, item.value, _ = strings.Cut(name, "=")

@@ -100,3 +100,28 @@ func FuzzShell(f *testing.F) {
 		}
 	})
 }
+
+// zkEnv.sh reads one file after the other.
+func TestAVariableOfAFileBefore(t *testing.T) {
+	const before, again = "JVMFLAGS=-Dzookeeper.preAllocSize=1024", "is overruled: JVMFLAGS is assigned anew in java.env"
+	for name, tc := range map[string]struct {
+		second, text string
+		overruled    bool
+	}{
+		"assigned anew":       {"java.env", "JVMFLAGS=-Xmx1g", true},
+		"emptied":             {"java.env", "JVMFLAGS=", true},
+		"added to":            {"java.env", "JVMFLAGS=\"$JVMFLAGS -Xmx1g\"", false},
+		"another variable":    {"java.env", "SERVER_JVMFLAGS=-Xmx1g", false},
+		"of Debian's service": {"environment", "JVMFLAGS=-Xmx1g", false},
+	} {
+		host := Host{Env: []JavaEnv{{"zookeeper-env.sh", []byte(before)}, {tc.second, []byte(tc.text)}}}
+		c, notices, err := host.Parse("zoo.cfg", []byte(zooOfFlags), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report := ImportReport("zoo.cfg", []byte(zooOfFlags), c, notices, host.Env...)
+		if strings.Contains(report, again) != tc.overruled || (c.Storage.Preallocate == MiB) == tc.overruled {
+			t.Errorf("%s: preallocate %v\n%s", name, c.Storage.Preallocate, report)
+		}
+	}
+}

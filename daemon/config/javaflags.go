@@ -17,8 +17,9 @@ func fileOnly(name string) bool {
 // for: it sets a key, or a notice says why not.
 func (z *zooReader) flags(env []JavaEnv) (names []string) {
 	byFlag := make(map[string]bool)
-	for _, e := range env {
-		for _, item := range parseJavaEnv(e.Text) {
+	items := parseJavaEnvs(env)
+	for i, e := range env {
+		for _, item := range items[i] {
 			at := Source{File: e.Name, Line: item.line, Key: item.key}
 			name, fate, severity := z.flag(item)
 			if name == "" {

@@ -53,17 +53,20 @@ func TestAMemberIsReadyWithoutAQuorumAfterTheWaitAndSaysWhoIsMissing(t *testing.
 	}
 }
 
-// TimeoutStartSec= of the unit bounds a recovery that hangs: for that it must not be extended.
-func TestOnlyARecoveryThatMovesGetsMoreTime(t *testing.T) {
-	seen := moving{"recovering /d"}
+// A recovery that hangs must end some time; one that is slow must not.
+func TestARecoveryThatSaysNothingForLongGetsNoMoreTime(t *testing.T) {
+	begin := time.Now()
+	seen := moving{"recovering /d", begin}
 	for i, step := range []struct {
-		text string
-		want bool
+		text  string
+		after time.Duration
+		want  bool
 	}{
-		{"recovering /d", false}, {"replaying the log: 1 txns", true}, {"replaying the log: 1 txns", false}, {"replaying the log: 2 txns", true},
-		{"replaying the log: 2 txns", false}, {"replaying the log: 2 txns", false},
+		{"recovering /d", silentRecovery - time.Second, true}, {"replaying the log: 1 txns", silentRecovery, true},
+		{"replaying the log: 1 txns", 2*silentRecovery - time.Second, true}, {"replaying the log: 2 txns", 3 * silentRecovery, true},
+		{"replaying the log: 2 txns", 4 * silentRecovery, false}, {"replaying the log: 2 txns", 5 * silentRecovery, false},
 	} {
-		if got := seen.further(step.text); got != step.want {
+		if got := seen.alive(step.text, begin.Add(step.after)); got != step.want {
 			t.Errorf("step %d, %q: %t", i, step.text, got)
 		}
 	}

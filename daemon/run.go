@@ -29,9 +29,11 @@ const (
 	stopTimeout  = 18 * time.Second
 	roomsTimeout = 5 * time.Second
 	guardTimeout = 3 * time.Second
-	// While the server recovers, systemd is asked for startExtension more each time that it has come further: as much as
-	// the unit's TimeoutStartSec, so that this bounds a start without any progress.
+	// While the server recovers, systemd is asked for startExtension more time, until nothing was heard of it for
+	// silentRecovery: a start that hangs is not to hang for ever, but the end of a log is read without a word, and may be
+	// GiB on a slow disk.
 	startExtension = 90 * time.Second
+	silentRecovery = 10 * time.Minute
 	extendEvery    = 5 * time.Second
 	statusEvery    = time.Second
 )
@@ -195,14 +197,18 @@ func (d *process) stopGuard(ctx context.Context) {
 	d.guard.stop(ctx)
 }
 
-// moving knows how far recovery had come when that was last asked.
-type moving struct{ text string }
+// moving knows how far recovery has come, and since when.
+type moving struct {
+	text string
+	at   time.Time
+}
 
-// further reports whether it has come further since.
-func (m *moving) further(text string) bool {
-	same := text == m.text
-	m.text = text
-	return !same
+// alive reports whether it may still be going on.
+func (m *moving) alive(text string, now time.Time) bool {
+	if text != m.text {
+		m.text, m.at = text, now
+	}
+	return now.Sub(m.at) < silentRecovery
 }
 
 // start starts the server and asks systemd for more time as long as it comes further: a large log is
@@ -225,7 +231,7 @@ func (d *process) start(ctx context.Context, qc quorum.Config) (Member, error) {
 	}()
 	text := "recovering " + d.cfg.DataDir
 	d.deps.Notifier.Status(text)
-	seen := moving{text}
+	seen := moving{text, time.Now()}
 	tick := time.NewTicker(extendEvery)
 	defer tick.Stop()
 	for {
@@ -234,8 +240,8 @@ func (d *process) start(ctx context.Context, qc quorum.Config) (Member, error) {
 			return r.member, r.err
 		case text = <-progress:
 			d.deps.Notifier.Status(text)
-		case <-tick.C:
-			if seen.further(text) {
+		case now := <-tick.C:
+			if seen.alive(text, now) {
 				d.deps.Notifier.ExtendTimeout(startExtension, text)
 			}
 		case sig := <-d.deps.Signals:

@@ -117,8 +117,10 @@ func (r *Replica) rebuild() error {
 		return err
 	}
 	var found txlog.Recovery
+	say := r.atTimes()
 	r.txlog, found, err = txlog.Open(r.cfg.FS, r.cfg.LogDir, txlog.Options{
 		PreallocBytes: r.cfg.PreallocBytes, MaxPayload: MaxPayload(r.cfg.MaxTxnBytes), NoSync: r.cfg.NoForceSync, Inline: r.cfg.manual, Logger: r.log,
+		Progress: func(bytes int64) { say("looking for the end of the log: %d KiB read", bytes>>10) },
 	})
 	if err != nil {
 		return err
@@ -179,12 +181,24 @@ func (r *Replica) progress(text string) {
 	}
 }
 
+// atTimes returns a progress that says at most one thing a second. systemd waits as long as the text changes: it is to be
+// called with each piece that is read, on however slow a disk.
+func (r *Replica) atTimes() func(format string, args ...any) {
+	lastSaid := time.Now()
+	return func(format string, args ...any) {
+		if now := time.Now(); now.Sub(lastSaid) > time.Second {
+			lastSaid = now
+			r.progress(fmt.Sprintf(format, args...))
+		}
+	}
+}
+
 // loadSnapshot fills the tree from the newest snapshot that is whole. A new directory gets an empty
 // one, without which ZooKeeper would refuse the log.
 func (r *Replica) loadSnapshot() (snap.Info, error) {
 	begin := time.Now()
 	options := tree.Options{ExtendedTypes: r.cfg.ExtendedTypes}
-	lastSaid := begin
+	say := r.atTimes()
 	var last *loading
 	defer func() {
 		if last != nil {
@@ -200,10 +214,7 @@ func (r *Replica) loadSnapshot() (snap.Info, error) {
 			return last
 		},
 		func(bytes, nodes int64) error {
-			if now := time.Now(); now.Sub(lastSaid) > time.Second {
-				lastSaid = now
-				r.progress(fmt.Sprintf("loading the snapshot: %d znodes, %d MiB", nodes, bytes>>20))
-			}
+			say("loading the snapshot: %d znodes, %d KiB", nodes, bytes>>10)
 			return nil
 		})
 	for _, s := range skipped {
@@ -300,7 +311,10 @@ func (r *Replica) replay(info *snap.Info) error {
 	}
 	defer reader.Close()
 	var txn proto.Txn
-	txns, lastSaid := int64(0), begin
+	txns, say := int64(0), r.atTimes()
+	reader.TellProgress(func(bytes int64) {
+		say("replaying the log: %d KiB read, %d txns, at %v", bytes>>10, txns, r.tree.LastZxid())
+	})
 	for prev := info.Zxid; ; prev = txn.Header.Zxid {
 		zxid, payload, err := reader.Next()
 		if errors.Is(err, io.EOF) {
@@ -324,10 +338,6 @@ func (r *Replica) replay(info *snap.Info) error {
 		r.compareReplayed(info, &txn)
 		r.history.append(zxid)
 		txns++
-		if now := time.Now(); txns%4096 == 0 && now.Sub(lastSaid) > time.Second {
-			lastSaid = now
-			r.progress(fmt.Sprintf("replaying the log: %d txns, at %v", txns, zxid))
-		}
 	}
 	if err := r.tree.CheckACLs(); err != nil {
 		return &DamageError{Dir: r.cfg.SnapDir, Err: err}

@@ -42,6 +42,9 @@ type Options struct {
 	// Inline does the background work inside the calls that cause it, in a fixed order, so that a
 	// simulation can replay a run. The mark is then written every 16 syncs.
 	Inline bool
+	// Progress, if not nil, is called by Open with the bytes that it has read so far: after each piece of 256 KiB, or of
+	// one record where that is longer. Open reads all of the last file, and a part of it may be written again.
+	Progress func(bytes int64)
 	// Logger, nil for none.
 	Logger *zap.Logger
 }

@@ -44,7 +44,7 @@ func Open(fsys vfs.FS, dir string, o Options) (*Log, Recovery, error) {
 	if err := fsys.MkdirAll(dir); err != nil {
 		return nil, Recovery{}, fmt.Errorf("txlog: %w", err)
 	}
-	e, err := inspect(fsys, dir, o)
+	e, err := inspect(countReads(fsys, o.Progress), dir, o)
 	if err != nil {
 		return nil, Recovery{}, err
 	}

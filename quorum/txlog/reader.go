@@ -35,6 +35,12 @@ func (l *Log) Read(from zk.Zxid) (*Reader, error) {
 	return r, nil
 }
 
+// TellProgress has tell called by Next with the bytes that the reader has read so far, as [Options].Progress is: a Next may
+// pass over most of a file before it returns. It comes before the first Next.
+func (r *Reader) TellProgress(tell func(bytes int64)) {
+	r.chain.open = opener(countReads(r.log.fs, tell), r.log.dir)
+}
+
 // Next returns the next record. The payload is a view that the next call overwrites. io.EOF says
 // that nothing more is synced; a later call may find more. Damage and gaps are a [*CorruptError].
 func (r *Reader) Next() (zk.Zxid, []byte, error) {

@@ -31,6 +31,36 @@ func TestReadyWaitsForServingInQuorumMode(t *testing.T) {
 	}
 }
 
+// READY=1 ends a reload, and a start: a reload during the start must not end that.
+func TestAReloadBeforeTheQuorumIsThereDoesNotMakeTheServerReady(t *testing.T) {
+	h := newHost(t)
+	h.cfg.Systemd.Ready = "quorum"
+	h.member.st.Serving, h.member.st.Role, h.member.st.NotServing = false, quorum.Looking, "1 of 3 servers"
+	h.deps.Reload = func() (config.Config, []config.Notice, error) {
+		return config.Config{}, nil, config.Errors{{What: "wrong"}}
+	}
+	h.run()
+	h.await("STATUS=looking")
+	h.signals <- syscall.SIGHUP
+	h.await("the last reload was refused")
+	h.set(func(st *quorum.Status) { st.Serving, st.Role = true, quorum.Follower })
+	if got := h.await("READY=1"); !strings.Contains(got, "STATUS=follower") {
+		t.Errorf("ready with %q", got)
+	}
+	for _, said := range h.seen[:len(h.seen)-1] {
+		if strings.Contains(said, "RELOADING=1") || strings.Contains(said, "READY=1") {
+			t.Errorf("before there was a quorum: %q", said)
+		}
+	}
+	h.signals <- syscall.SIGHUP
+	h.await("RELOADING=1")
+	h.await("READY=1")
+	h.signals <- syscall.SIGTERM
+	if err := h.wait(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
 func TestAMemberIsReadyWithoutAQuorumAfterTheWaitAndSaysWhoIsMissing(t *testing.T) {
 	h := newHost(t)
 	h.cfg.Systemd.QuorumWait = time.Millisecond

@@ -15,9 +15,12 @@ import (
 )
 
 // reload reads the configuration again and takes over what can change while the server runs. What
-// cannot is named; a file that is wrong changes nothing.
-func (d *process) reload(ctx context.Context, st quorum.Status) (done socket.Reloaded, err error) {
-	d.deps.Notifier.Reloading()
+// cannot is named; a file that is wrong changes nothing. started says that systemd was told of readiness before: READY=1
+// at the end of a reload would else be the readiness that systemd.ready still waits for.
+func (d *process) reload(ctx context.Context, st quorum.Status, started bool) (done socket.Reloaded, err error) {
+	if started {
+		d.deps.Notifier.Reloading()
+	}
 	now := time.Now()
 	if done, err = d.reloadConfig(ctx); err != nil {
 		d.counts.ReloadFailed.Set(1)
@@ -27,8 +30,12 @@ func (d *process) reload(ctx context.Context, st quorum.Status) (done socket.Rel
 		d.counts.ReloadedUnix.Set(now.Unix())
 		d.refused = time.Time{}
 	}
-	// Also a refused reload is over: without READY=1 systemd would wait, then kill.
-	d.deps.Notifier.Ready(d.statusLine(st, now))
+	if line := d.statusLine(st, now); started {
+		// Also a refused reload is over: without READY=1 systemd would wait, then kill.
+		d.deps.Notifier.Ready(line)
+	} else {
+		d.deps.Notifier.Status(line)
+	}
 	return done, err
 }
 

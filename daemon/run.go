@@ -30,8 +30,8 @@ const (
 	roomsTimeout = 5 * time.Second
 	guardTimeout = 3 * time.Second
 	// While the server recovers, systemd is asked for startExtension more time, until nothing was heard of it for
-	// silentRecovery: a start that hangs is not to hang for ever, but the end of a log is read without a word, and may be
-	// GiB on a slow disk.
+	// silentRecovery: a start that hangs is not to hang for ever. What is read is told of all the time, but one fsync of what
+	// an earlier process has written says nothing, and takes minutes on a slow disk.
 	startExtension = 90 * time.Second
 	silentRecovery = 10 * time.Minute
 	extendEvery    = 5 * time.Second
@@ -332,10 +332,10 @@ func (d *process) serve(ctx context.Context, member Member) error {
 				d.log.Info("signal received", zap.Stringer("signal", sig))
 				return nil
 			}
-			_, _ = d.reload(ctx, st) // it is logged, and in the status
+			_, _ = d.reload(ctx, st, ready.told) // it is logged, and in the status
 		case r := <-d.reloads:
 			now = time.Now()
-			done, err := d.reload(ctx, st)
+			done, err := d.reload(ctx, st, ready.told)
 			r.done <- reloadAnswer{done, err}
 		}
 	}

@@ -55,7 +55,7 @@ func BenchmarkTakeOver(b *testing.B) {
 			b.Fatal(err)
 		}
 		building := newLoading(tree.Options{})
-		if _, err := snap.ReadStreamToEnd(conn, building, nil); err != nil {
+		if _, err := snap.ReadStream(conn, building, nil); err != nil {
 			b.Fatal(err)
 		}
 		built, err := building.finish(5)

@@ -86,7 +86,7 @@ func (r *Replica) readStream(in io.Reader, at zk.Zxid) (*tree.Tree, error) {
 	building := newLoading(tree.Options{ExtendedTypes: r.cfg.ExtendedTypes})
 	defer building.abandon()
 	lastSaid := time.Now()
-	info, err := snap.ReadStreamToEnd(in, building, func(bytes, nodes int64) error {
+	info, err := snap.ReadStream(in, building, func(bytes, nodes int64) error {
 		if r.quit.Load() {
 			return ErrStopped
 		}

@@ -27,10 +27,8 @@ var errShort = fmt.Errorf("it ends too early: %w", io.ErrUnexpectedEOF)
 // decoder reads sections from a stream of plain bytes through a window, buf[pos:end] being what
 // is read and not yet consumed. The first error sticks.
 type decoder struct {
-	r    io.Reader
-	name string // of the file, for errors; "" for a stream
-	// exact says not to read a byte more than the items need, since others follow in r.
-	exact    bool
+	r        io.Reader
+	name     string      // of the file, for errors; "" for a stream
 	sink     Sink        // nil to check only
 	sum      hash.Hash32 // of what was consumed up to buf[hashed]; nil for a stream
 	progress Progress
@@ -79,11 +77,7 @@ func (d *decoder) fill(n int) bool {
 		if d.pos+n > len(d.buf) {
 			d.slide(n)
 		}
-		room := d.buf[d.end:]
-		if d.exact {
-			room = room[:min(len(room), d.pos+n-d.end)]
-		}
-		got, err := d.r.Read(room)
+		got, err := d.r.Read(d.buf[d.end:])
 		d.end += got
 		switch {
 		case d.end-d.pos >= n:
@@ -355,7 +349,7 @@ func (d *decoder) tail() {
 	d.seal()
 }
 
-// rest has all that is left in the window and returns its length, and reads the end of file, at
+// rest has all that is left in the window and returns its length, and reads the end of r, at
 // which compressed files are checked.
 func (d *decoder) rest() int {
 	for d.err == nil && d.end-d.pos < maxTailBytes {

@@ -88,24 +88,16 @@ func TestWhatIsSavedIsLoaded(t *testing.T) {
 	}
 }
 
-func TestStreamLeavesWhatFollowsInTheConnection(t *testing.T) {
-	want := varied()
+func TestWhatFollowsAStreamIsRefused(t *testing.T) {
 	var wire bytes.Buffer
-	if err := WriteStream(&wire, want, nil); err != nil {
+	if err := WriteStream(&wire, varied(), nil); err != nil {
 		t.Fatal(err)
 	}
-	wire.WriteString("next packet")
-	got := newState()
-	info, err := ReadStream(&wire, got, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got.zxid = want.zxid
-	if !reflect.DeepEqual(got, want) || info.Nodes != int64(len(want.nodes)) {
-		t.Errorf("another state was read: %+v", info)
-	}
-	if wire.String() != "next packet" {
-		t.Errorf("%d bytes are left", wire.Len())
+	for _, more := range []int{1, maxTailBytes, 2 * chunkBytes} {
+		whole := append(bytes.Clone(wire.Bytes()), make([]byte, more)...)
+		if _, err := ReadStream(bytes.NewReader(whole), newState(), nil); !isCorrupt(err) {
+			t.Errorf("%d bytes behind it: %v", more, err)
+		}
 	}
 }
 
@@ -121,12 +113,12 @@ func TestStreamIsReadToTheEndInAnyPieces(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := newState()
-			info, err := ReadStreamToEnd(r, got, nil)
+			info, err := ReadStream(r, got, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			got.zxid = want.zxid
-			if !reflect.DeepEqual(got, want) || info.PlainBytes != int64(wire.Len()) {
+			if !reflect.DeepEqual(got, want) || info.PlainBytes != int64(wire.Len()) || info.Nodes != int64(len(want.nodes)) {
 				t.Errorf("another state was read: %+v", info)
 			}
 		})

@@ -12,7 +12,7 @@ import (
 
 // AsidePrefix begins the names of snapshots that no server may start from any more: see setAsideSnapshots. While one
 // is there, a server without a snapshot does not take itself for a new one.
-const AsidePrefix = asidePrefix
+const AsidePrefix = "zkd.aside."
 
 // What an operator reads of data that is damaged or lost, and the commands that mend it: see package restore.
 
@@ -35,10 +35,37 @@ func (r *Replica) forgotten(found *txlog.Recovery, end zk.Zxid) string {
 		"needs, those that reach furthest first, with 'zkd log repair --accept-loss'"
 }
 
+// DamageError says that data which is whole by its checksums cannot be used: it was damaged before they were made, or
+// what wrote it was at fault. Cutting the log mends nothing then.
+type DamageError struct {
+	Dir string // of the files
+	Err error  // what is wrong
+	// Advice says what to do, in sentences.
+	Advice string
+}
+
+// Error says what is wrong, where, and what to do.
+func (e *DamageError) Error() string {
+	text := fmt.Sprintf("the data in %s cannot be used: %v", e.Dir, e.Err)
+	if e.Advice != "" {
+		text += ". " + e.Advice
+	}
+	return text
+}
+
+// Unwrap returns what is wrong.
+func (e *DamageError) Unwrap() error { return e.Err }
+
+// unusable is a DamageError about the log.
+func (r *Replica) unusable(format string, args ...any) error {
+	return &DamageError{Dir: r.cfg.LogDir, Err: fmt.Errorf(format, args...)}
+}
+
 // advise adds to an error about damaged data what the operator of this server can do.
 func (r *Replica) advise(err error) error {
 	var damage *txlog.CorruptError
 	var gap *snap.HistoryError
+	var unusable *DamageError
 	switch {
 	case errors.As(err, &damage) && r.cfg.Peers != nil:
 		damage.Advice = resyncAdvice
@@ -49,6 +76,10 @@ func (r *Replica) advise(err error) error {
 		}
 		damage.Advice = fmt.Sprintf("Nobody can give the data of a single server back: restore a backup with 'zkd snapshot restore', "+
 			"or give up what follows zxid %v with 'zkd log repair --give-up %s'", damage.After, where)
+	case errors.As(err, &unusable) && r.cfg.Peers != nil:
+		unusable.Advice = resyncAdvice
+	case errors.As(err, &unusable):
+		unusable.Advice = "Nobody can give the data of a single server back: restore a backup with 'zkd snapshot restore'"
 	case errors.As(err, &gap) && r.cfg.Peers != nil:
 		return fmt.Errorf("%w. %s", err, resyncAdvice)
 	case errors.As(err, &gap):

@@ -58,46 +58,7 @@ func MaxPayload(maxTxnBytes int) int { return 2*maxTxnBytes + 1<<20 }
 
 // recover locks the data directory and rebuilds the state from the newest good snapshot and the log
 // behind it. An error about damaged data says what to do.
-func (r *Replica) recover() error { return r.adviseUnusable(r.advise(r.rebuild())) }
-
-// DamageError says that data which is whole by its checksums cannot be used: it was damaged before they were made, or
-// what wrote it was at fault. Cutting the log mends nothing then.
-type DamageError struct {
-	Dir string // of the files
-	Err error  // what is wrong
-	// Advice says what to do, in sentences.
-	Advice string
-}
-
-// Error says what is wrong, where, and what to do.
-func (e *DamageError) Error() string {
-	text := fmt.Sprintf("the data in %s cannot be used: %v", e.Dir, e.Err)
-	if e.Advice != "" {
-		text += ". " + e.Advice
-	}
-	return text
-}
-
-// Unwrap returns what is wrong.
-func (e *DamageError) Unwrap() error { return e.Err }
-
-// unusable is a DamageError about the log.
-func (r *Replica) unusable(format string, args ...any) error {
-	return &DamageError{Dir: r.cfg.LogDir, Err: fmt.Errorf(format, args...)}
-}
-
-// adviseUnusable adds to a DamageError what its operator can do.
-func (r *Replica) adviseUnusable(err error) error {
-	damage, ok := errors.AsType[*DamageError](err)
-	switch {
-	case !ok:
-	case r.cfg.Peers != nil:
-		damage.Advice = resyncAdvice
-	default:
-		damage.Advice = "Nobody can give the data of a single server back: restore a backup with 'zkd snapshot restore'"
-	}
-	return err
-}
+func (r *Replica) recover() error { return r.advise(r.rebuild()) }
 
 func (r *Replica) rebuild() error {
 	if err := r.checkRestored(); err != nil {
@@ -236,9 +197,6 @@ func (r *Replica) loadSnapshot() (snap.Info, error) {
 	return info, nil
 }
 
-// asidePrefix begins the names of snapshots that no server may start from any more.
-const asidePrefix = "zkd.aside."
-
 // setAsideOlder renames the snapshots older than the one loaded where the log ends below that one: a
 // lost tail, or a history that came from a leader. From an older snapshot the log would lead past what
 // is missing, and the next epoch would hide the gap (R13).
@@ -261,7 +219,7 @@ func (r *Replica) withoutSnapshot(none *snap.NoneError, options tree.Options) (s
 	if err != nil {
 		return snap.Info{}, err
 	}
-	gap := slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, asidePrefix) })
+	gap := slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, AsidePrefix) })
 	if gap || len(none.Skipped) > 0 || found && first != zk.MakeZxid(0, 1) && first != zk.MakeZxid(1, 1) {
 		return snap.Info{}, &snap.HistoryError{Dir: r.cfg.SnapDir, Snapshot: -1, FirstLog: first, Skipped: none.Skipped}
 	}

@@ -180,7 +180,10 @@ func (r *Replica) ElectionEvent(ev election.Event) {
 // (R24); one that connects to the leader looks again.
 func (r *Replica) voterGone(id zk.ServerID) {
 	switch {
-	case r.role == none && r.elected.Leader == id:
+	case r.role == none:
+		if r.elected.Leader != id {
+			return
+		}
 		if r.rejoin { // whoever leads next is told the truth
 			r.rejoin = false
 			r.elector.halt()
@@ -188,7 +191,6 @@ func (r *Replica) voterGone(id zk.ServerID) {
 		if r.cancelFollow != nil {
 			r.cancelFollow()
 		}
-	case r.role == none:
 	case r.role == leading && !r.active:
 		for _, l := range r.links {
 			if l.server == id {

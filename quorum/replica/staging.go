@@ -339,7 +339,7 @@ func (r *Replica) setAsideSnapshots(which func(zk.Zxid) bool, why string) error 
 		if !which(s.Zxid) {
 			continue
 		}
-		if err := r.cfg.FS.Rename(path.Join(r.cfg.SnapDir, s.Name), path.Join(r.cfg.SnapDir, asidePrefix+s.Name)); err != nil {
+		if err := r.cfg.FS.Rename(path.Join(r.cfg.SnapDir, s.Name), path.Join(r.cfg.SnapDir, AsidePrefix+s.Name)); err != nil {
 			return fmt.Errorf("set aside %s: %w", s.Name, err)
 		}
 		moved = true

@@ -56,7 +56,7 @@ func TestATxnThatIsWholeByItsChecksumAndMeansNothingIsDamage(t *testing.T) {
 
 func TestUnusableDataOfAMemberComesAgainFromTheOthers(t *testing.T) {
 	r := &Replica{cfg: Config{Peers: struct{ Peers }{}}}
-	err := r.adviseUnusable(&DamageError{Dir: "d", Err: &tree.MissingACLError{Path: "/a", ID: 3, Lists: 1, Nodes: 1}})
+	err := r.advise(&DamageError{Dir: "d", Err: &tree.MissingACLError{Path: "/a", ID: 3, Lists: 1, Nodes: 1}})
 	if !strings.Contains(err.Error(), "zkd log repair --resync") || !strings.Contains(err.Error(), "/a: its ACL") {
 		t.Errorf("%v", err)
 	}

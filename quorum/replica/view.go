@@ -91,32 +91,26 @@ func (a *announcement) make() {
 	}
 }
 
-// WatchData sets a one-shot watch for w on the data table (getData, exists). path is cloned if kept.
-func (v *View) WatchData(path string, w Watcher) {
+// WatchData sets a one-shot watch for w on the data table (getData, exists). path is cloned if kept. It returns how many
+// watches w then has; one that is on both tables counts twice. So do the others.
+func (v *View) WatchData(path string, w Watcher) int {
 	v.r.watchMu.Lock()
 	defer v.r.watchMu.Unlock()
-	v.r.watches.AddData(path, w)
+	return v.r.watches.AddData(path, w)
 }
 
 // WatchChildren sets a one-shot watch for w on the child table. path is cloned if kept.
-func (v *View) WatchChildren(path string, w Watcher) {
+func (v *View) WatchChildren(path string, w Watcher) int {
 	v.r.watchMu.Lock()
 	defer v.r.watchMu.Unlock()
-	v.r.watches.AddChild(path, w)
+	return v.r.watches.AddChild(path, w)
 }
 
 // WatchPersistent sets a persistent watch for w. path is cloned if kept.
-func (v *View) WatchPersistent(path string, w Watcher, recursive bool) {
+func (v *View) WatchPersistent(path string, w Watcher, recursive bool) int {
 	v.r.watchMu.Lock()
 	defer v.r.watchMu.Unlock()
-	v.r.watches.AddPersistent(path, w, recursive)
-}
-
-// CountWatches returns how many watches w has; one that is on both tables counts twice.
-func (v *View) CountWatches(w Watcher) int {
-	v.r.watchMu.Lock()
-	defer v.r.watchMu.Unlock()
-	return v.r.watches.CountOf(w)
+	return v.r.watches.AddPersistent(path, w, recursive)
 }
 
 // HasWatch reports whether w has a watch of the type on path.

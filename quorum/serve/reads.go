@@ -124,11 +124,9 @@ func (c *conn) answerPath(v *replica.View, op zk.Op, path string, watch bool, b 
 	id, code := c.readable(v, path, zk.PermRead)
 	switch {
 	case code == zk.OK && watch && (op == zk.OpGetChildren || op == zk.OpGetChildren2):
-		v.WatchChildren(path, c)
-		c.cutIfWatchingTooMuch(v)
+		c.watching(v.WatchChildren(path, c))
 	case watch && (code == zk.OK || code == zk.ErrNoNode && op == zk.OpExists):
-		v.WatchData(path, c)
-		c.cutIfWatchingTooMuch(v)
+		c.watching(v.WatchData(path, c))
 	}
 	if code != zk.OK {
 		return b, code

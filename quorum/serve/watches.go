@@ -62,14 +62,14 @@ func (c *conn) setWatches(v *replica.View, h proto.RequestHeader, d *jute.Decode
 		case t.Persisted(id).Mzxid > r.RelativeZxid:
 			missed(zk.EventNodeDataChanged, path)
 		default:
-			v.WatchData(path, c)
+			c.watching(v.WatchData(path, c))
 		}
 	}
 	for _, path := range r.Exist {
 		if _, ok := t.Find(path); ok {
 			missed(zk.EventNodeCreated, path)
 		} else {
-			v.WatchData(path, c)
+			c.watching(v.WatchData(path, c))
 		}
 	}
 	for _, path := range r.Child {
@@ -80,25 +80,24 @@ func (c *conn) setWatches(v *replica.View, h proto.RequestHeader, d *jute.Decode
 		case t.Persisted(id).Pzxid > r.RelativeZxid:
 			missed(zk.EventNodeChildrenChanged, path)
 		default:
-			v.WatchChildren(path, c)
+			c.watching(v.WatchChildren(path, c))
 		}
 	}
 	for _, path := range r.Persistent {
-		v.WatchPersistent(path, c, false)
+		c.watching(v.WatchPersistent(path, c, false))
 	}
 	for _, path := range r.PersistentRecursive {
-		v.WatchPersistent(path, c, true)
+		c.watching(v.WatchPersistent(path, c, true))
 	}
-	c.cutIfWatchingTooMuch(v)
 }
 
 // maxWatches bounds the watches of one connection, at some 200 bytes each. A client that does not hear of an error would
 // rely on a watch that it has not, so the connection ends.
 const maxWatches = 1 << 20
 
-// cutIfWatchingTooMuch ends a connection with more watches than one may have. c.mu is held.
-func (c *conn) cutIfWatchingTooMuch(v *replica.View) {
-	if n := v.CountWatches(c); n > maxWatches && !c.ended {
+// watching is told how many watches the connection has, and ends it if those are more than one may have. c.mu is held.
+func (c *conn) watching(n int) {
+	if n > maxWatches && !c.ended {
 		if say, suppressed := c.s.complain.allow("watches"); say {
 			c.s.log.Warn("client cut off: it has too many watches", zap.String("client", c.remote.String()),
 				zap.Stringer("session", c.sessionID()), zap.Int("watches", n), zap.Int("suppressed", suppressed))
@@ -114,8 +113,7 @@ func (c *conn) watchOp(v *replica.View, op zk.Op, r *proto.PathTypeRequest, b []
 		if mode != zk.WatchPersistent && mode != zk.WatchPersistentRecursive {
 			return b, zk.ErrMarshalling
 		}
-		v.WatchPersistent(r.Path, c, mode == zk.WatchPersistentRecursive)
-		c.cutIfWatchingTooMuch(v)
+		c.watching(v.WatchPersistent(r.Path, c, mode == zk.WatchPersistentRecursive))
 		return jute.AppendInt(b, 0), zk.OK
 	}
 	t := zk.WatcherType(r.Type)

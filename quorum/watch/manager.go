@@ -110,22 +110,22 @@ func NewManager[W comparable]() *Manager[W] {
 	}
 }
 
-// AddData sets a one-shot data watch, as exists and getData do. The name is copied if it is kept.
-func (m *Manager[W]) AddData(name string, w W) { m.add(name, w, data) }
+// AddData sets a one-shot data watch, as exists and getData do. The name is copied if it is kept. It returns how many
+// watches w then has, as [Manager.CountOf] counts them; so do the others.
+func (m *Manager[W]) AddData(name string, w W) int { return m.add(name, w, data) }
 
 // AddChild sets a one-shot child watch, as getChildren does.
-func (m *Manager[W]) AddChild(name string, w W) { m.add(name, w, child) }
+func (m *Manager[W]) AddChild(name string, w W) int { return m.add(name, w, child) }
 
 // AddPersistent sets a watch that lasts until it is removed, as addWatch does.
-func (m *Manager[W]) AddPersistent(name string, w W, recursively bool) {
+func (m *Manager[W]) AddPersistent(name string, w W, recursively bool) int {
 	if recursively {
-		m.add(name, w, recursive)
-	} else {
-		m.add(name, w, persistent)
+		return m.add(name, w, recursive)
 	}
+	return m.add(name, w, persistent)
 }
 
-func (m *Manager[W]) add(name string, w W, k kinds) {
+func (m *Manager[W]) add(name string, w W, k kinds) int {
 	pi, ok := m.pathByName[name]
 	if !ok {
 		name = strings.Clone(name)
@@ -142,6 +142,7 @@ func (m *Manager[W]) add(name string, w W, k kinds) {
 		ei = m.link(pair{pi, wi})
 	}
 	m.setKinds(ei, m.entries.at(ei).kinds|k)
+	return m.watchers.at(wi).count()
 }
 
 // Trigger calls fire for every watcher that hears of an event of type t on the path called name,

@@ -19,9 +19,10 @@ func (m *Manager[W]) CountOf(w W) int {
 	if !ok {
 		return 0
 	}
-	found := m.watchers.at(wi)
-	return int(found.inData) + int(found.inChild)
+	return m.watchers.at(wi).count()
 }
+
+func (w *watcher[W]) count() int { return int(w.inData) + int(w.inChild) }
 
 // ByPath yields each path of the data table with those who watch it, for wchp. The order is
 // arbitrary but the same for the same calls. The Manager must not change meanwhile; the slices

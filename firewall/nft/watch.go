@@ -3,6 +3,7 @@ package nft
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -14,9 +15,25 @@ import (
 // The monitor of the library is not used: it reads whole rules of everybody, and its filters let through
 // what they should not. Here only the kind of a message and the table that it names are looked at.
 func (n *Netfilter) Watch(ctx context.Context, tableName string, changed func()) error {
-	raw, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: n.Namespace, Groups: 1 << (unix.NFNLGRP_NFTABLES - 1)})
+	err := n.follow(ctx, unix.NETLINK_NETFILTER, 1<<(unix.NFNLGRP_NFTABLES-1), changed,
+		func(m netlink.Message) bool { return concerns(m, tableName) })
+	return explain("watch", err)
+}
+
+// WatchAddresses calls changed once when it has begun, and then whenever an interface or an address of the host may
+// have changed, until ctx ends, with nil, or it cannot listen any more. It needs no capability.
+func (n *Netfilter) WatchAddresses(ctx context.Context, changed func()) error {
+	err := n.follow(ctx, unix.NETLINK_ROUTE, unix.RTMGRP_LINK|unix.RTMGRP_IPV4_IFADDR|unix.RTMGRP_IPV6_IFADDR, changed,
+		func(netlink.Message) bool { return true })
+	return explain("watch addresses", err)
+}
+
+// follow calls changed once when it listens to groups of a netlink family, and then for whatever comes with a message that
+// matters. It returns nil only at the end of ctx.
+func (n *Netfilter) follow(ctx context.Context, family int, groups uint32, changed func(), matters func(netlink.Message) bool) error {
+	raw, err := netlink.Dial(family, &netlink.Config{NetNS: n.Namespace, Groups: groups})
 	if err != nil {
-		return explain("watch", err)
+		return err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer func() {
@@ -32,15 +49,10 @@ func (n *Netfilter) Watch(ctx context.Context, tableName string, changed func())
 			return nil
 		case errors.Is(err, unix.ENOBUFS): // there was more than the buffer holds
 			changed()
-			continue
 		case err != nil:
-			return explain("watch", err)
-		}
-		for _, m := range messages {
-			if concerns(m, tableName) {
-				changed()
-				break
-			}
+			return err
+		case slices.ContainsFunc(messages, matters):
+			changed()
 		}
 	}
 }

@@ -78,7 +78,7 @@ func FirewallConfig(c config.Config) keeper.Config {
 // firewallSupported returns an error if no rules can be made of the configuration, whatever its names and
 // the addresses of this host are.
 func firewallSupported(c config.Config) error {
-	if !wantsRules(c) {
+	if !WantsRules(c) {
 		return nil
 	}
 	planner := keeper.Planner{Resolver: nowhere{}, Interfaces: func() ([]keeper.Interface, error) { return nil, nil }}
@@ -93,10 +93,10 @@ func (nowhere) LookupNetIP(context.Context, string, string) ([]netip.Addr, error
 	return nil, errors.New("not looked up")
 }
 
-// wantsRules reports whether there is anything to keep strangers from: not with mode off, and with auto not
+// WantsRules reports whether there is anything to keep strangers from: not with mode off, and with auto not
 // where every port is on loopback. So a server that somebody tries out on his own machine leaves no trace
 // there.
-func wantsRules(c config.Config) bool {
+func WantsRules(c config.Config) bool {
 	switch keeper.Mode(c.Firewall.Mode) {
 	case keeper.Off:
 		return false
@@ -129,7 +129,7 @@ func (g *guard) follow(ctx context.Context, c config.Config) error {
 		return nil
 	}
 	f := FirewallConfig(c)
-	if keeper.Mode(c.Firewall.Mode) == keeper.Auto && !wantsRules(c) {
+	if keeper.Mode(c.Firewall.Mode) == keeper.Auto && !WantsRules(c) {
 		return g.idle(ctx, f)
 	}
 	if g.rules != nil {
@@ -252,7 +252,7 @@ func (a *adminPort) look(configured int) (changed bool) {
 // followAdminPort leaves an address of the admin port out of the rules while it cannot be listened on. When it can,
 // the rules are there within a second of it.
 func (d *process) followAdminPort(ctx context.Context) {
-	if !d.admin.look(len(d.cfg.Admin.Listen)) || d.guard.rules == nil && !wantsRules(d.listening(d.cfg)) {
+	if !d.admin.look(len(d.cfg.Admin.Listen)) || d.guard.rules == nil && !WantsRules(d.listening(d.cfg)) {
 		return
 	}
 	if err := d.guard.follow(ctx, d.listening(d.cfg)); err != nil {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -250,28 +248,14 @@ func printFindings(w io.Writer, found []foreign.Finding) {
 // printEphemeral warns of ports that the kernel also gives to outgoing connections: the answers to such a
 // connection come to a port of zkd's and are judged as if they were meant for zkd.
 func printEphemeral(w io.Writer, p firewall.Policy) {
-	low, high, ok := ephemeralRange()
+	r, ok := gather.PortRange()
 	if !ok {
 		return
 	}
 	for _, port := range p.Ports() {
-		if low <= port && port <= high {
+		if r.Gives(int(port)) {
 			fmt.Fprintf(w, "port %d is in the range %d-%d, from which the kernel takes ports for outgoing connections, whose answers zkd's rules would refuse\n"+
-				"  sysctl -w net.ipv4.ip_local_reserved_ports=%d\n", port, low, high, port)
+				"  sysctl -w net.ipv4.ip_local_reserved_ports=%d\n", port, r.Low, r.High, port)
 		}
 	}
-}
-
-func ephemeralRange() (low, high uint16, ok bool) {
-	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
-	if err != nil {
-		return 0, 0, false
-	}
-	words := strings.Fields(string(text))
-	if len(words) != 2 {
-		return 0, 0, false
-	}
-	l, err1 := strconv.ParseUint(words[0], 10, 16)
-	h, err2 := strconv.ParseUint(words[1], 10, 16)
-	return uint16(l), uint16(h), err1 == nil && err2 == nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"zkd/daemon"
 	"zkd/daemon/config"
+	"zkd/daemon/doctor/gather"
 	"zkd/daemon/sd"
 	"zkd/quorum"
 )
@@ -151,23 +152,6 @@ func thisHost() config.Host {
 	return host
 }
 
-// takenPorts warns of ports that this host's kernel may give to others; of none where it does not say which.
-func takenPorts(cfg config.Config) []config.Notice {
-	limits, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
-	if err != nil {
-		return nil
-	}
-	reserved, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_reserved_ports")
-	if err != nil {
-		return nil
-	}
-	r, ok := config.ParsePortRange(string(limits), string(reserved))
-	if !ok {
-		return nil
-	}
-	return cfg.Taken(r)
-}
-
 // codeOfUnreadable tells a configuration that may not be read from one that is not there.
 func codeOfUnreadable(err error) int {
 	if os.IsPermission(err) || daemon.ExitCode(err) == daemon.ExitPermission {
@@ -213,7 +197,9 @@ func newCheckConfig() *cobra.Command {
 			cfg, notices, err := loadConfig(file)
 			if err == nil {
 				err = daemon.Supported(cfg)
-				notices = append(notices, takenPorts(cfg)...)
+				if r, ok := gather.PortRange(); ok {
+					notices = append(notices, cfg.Taken(r)...)
+				}
 			}
 			notes := cmd.OutOrStdout()
 			if show { // what is printed may be read by a program

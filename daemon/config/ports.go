@@ -13,12 +13,17 @@ type PortRange struct {
 	Reserved func(port int) bool
 }
 
+// Gives reports whether the kernel may give a port to an outgoing connection.
+func (r PortRange) Gives(port int) bool {
+	return r.Low <= port && port <= r.High && (r.Reserved == nil || !r.Reserved(port))
+}
+
 // Taken warns of each port to listen on that the kernel may give to an outgoing connection first.
 func (c Config) Taken(r PortRange) []Notice {
 	rep := &report{}
 	seen := make(map[int]bool)
 	check := func(key string, port int) {
-		if port < r.Low || port > r.High || port == 0 || seen[port] || r.Reserved != nil && r.Reserved(port) {
+		if port == 0 || seen[port] || !r.Gives(port) {
 			return
 		}
 		seen[port] = true

@@ -51,7 +51,7 @@ func well(t *testing.T, toml string) Facts {
 		Clock:     &Clock{Synchronised: true},
 		Process:   &Process{PID: 7, Command: "zkd", UID: 990, MaxFiles: 65536, OpenFiles: 30, Binary: "/usr/bin/zkd"},
 		Unit:      &Unit{Name: "zkd.service", Loaded: true, Active: "active", Sub: "running", Result: "success", Enabled: "enabled", User: "zkd", CapabilityNet: true},
-		Ephemeral: &PortRange{32768, 60999},
+		Ephemeral: &config.PortRange{Low: 32768, High: 60999},
 	}
 }
 
@@ -238,10 +238,15 @@ func TestFindings(t *testing.T) {
 		"far away":          set(func(f *Facts) { f.Ports[1].RTTMicros = 700_000 }),
 		"large snapshot":    set(func(f *Facts) { f.Snapshots.NewestBytes = 5 << 30 }),
 		"ephemeral port":    toml("192.0.2.1:2181", "192.0.2.1:33333"),
-		"unit failed":       set(func(f *Facts) { f.Unit.Active, f.Unit.Result, f.Unit.ExitStatus = "failed", "exit-code", 78 }),
-		"unit starting":     set(func(f *Facts) { f.Unit.Active, f.Unit.StatusText = "activating", "replaying log.1: 41 %" }),
-		"unit disabled":     set(func(f *Facts) { f.Unit.Enabled, f.Unit.NeedsReload, f.Unit.Restarts = "disabled", true, 3 }),
-		"unit weakened":     set(func(f *Facts) { f.Unit.CapabilityNet, f.Unit.OtherZooKeeper = false, "zookeeper.service" }),
+		"reserved port": func(t *testing.T) Facts {
+			f := toml("192.0.2.1:2181", "192.0.2.1:33333")(t)
+			f.Ephemeral.Reserved = func(port int) bool { return port == 33333 }
+			return f
+		},
+		"unit failed":   set(func(f *Facts) { f.Unit.Active, f.Unit.Result, f.Unit.ExitStatus = "failed", "exit-code", 78 }),
+		"unit starting": set(func(f *Facts) { f.Unit.Active, f.Unit.StatusText = "activating", "replaying log.1: 41 %" }),
+		"unit disabled": set(func(f *Facts) { f.Unit.Enabled, f.Unit.NeedsReload, f.Unit.Restarts = "disabled", true, 3 }),
+		"unit weakened": set(func(f *Facts) { f.Unit.CapabilityNet, f.Unit.OtherZooKeeper = false, "zookeeper.service" }),
 	}
 	for name, facts := range tests {
 		t.Run(name, func(t *testing.T) {

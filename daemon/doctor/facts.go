@@ -37,7 +37,7 @@ type Facts struct {
 	Clock     *Clock
 	Process   *Process
 	Unit      *Unit
-	Ephemeral *PortRange
+	Ephemeral *config.PortRange
 
 	Unseen []Unseen
 }
@@ -207,6 +207,3 @@ type Unit struct {
 	StatusText     string
 	OtherZooKeeper string // an active unit of ZooKeeper's
 }
-
-// PortRange is where the kernel takes ports for outgoing connections from, inclusively.
-type PortRange struct{ Low, High uint16 }

@@ -286,8 +286,8 @@ func ephemeral(f *Facts) []Finding {
 	var named, numbers []string
 	for _, w := range wanted(f) {
 		_, text := parted(w.address)
-		port, err := strconv.ParseUint(text, 10, 16)
-		if err != nil || slices.Contains(numbers, text) || uint16(port) < f.Ephemeral.Low || uint16(port) > f.Ephemeral.High {
+		port, err := strconv.Atoi(text)
+		if err != nil || slices.Contains(numbers, text) || !f.Ephemeral.Gives(port) {
 			continue
 		}
 		named, numbers = append(named, fmt.Sprintf("%s (%s)", text, w.use)), append(numbers, text)

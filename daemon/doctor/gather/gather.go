@@ -60,7 +60,9 @@ func Gather(ctx context.Context, o Options) doctor.Facts {
 	g.unit(ctx)
 	g.server(ctx)
 	g.process()
-	g.ephemeral()
+	if r, ok := PortRange(); ok {
+		g.f.Ephemeral = &r
+	}
 	var questions sync.WaitGroup
 	questions.Go(func() { g.clock() })
 	if g.f.ConfigError == "" {

@@ -1,7 +1,6 @@
 package gather
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zkd/daemon/config"
 	"zkd/daemon/doctor"
 	"zkd/quorum/inspect"
 	"zkd/quorum/snap"
@@ -168,16 +168,15 @@ func (g *gatherer) clock() {
 	g.f.Clock = &doctor.Clock{Synchronised: state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0}
 }
 
-// ephemeral is where the kernel takes ports for outgoing connections from.
-func (g *gatherer) ephemeral() {
-	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
-	words := strings.Fields(string(text))
-	if err != nil || len(words) != 2 {
-		return
+// PortRange is where the kernel of this host takes ports for outgoing connections from; ok is false where it does not say.
+func PortRange() (r config.PortRange, ok bool) {
+	limits, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err != nil {
+		return r, false
 	}
-	low, err1 := strconv.ParseUint(words[0], 10, 16)
-	high, err2 := strconv.ParseUint(words[1], 10, 16)
-	if cmp.Or(err1, err2) == nil {
-		g.f.Ephemeral = &doctor.PortRange{Low: uint16(low), High: uint16(high)}
+	reserved, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_reserved_ports")
+	if err != nil {
+		return r, false
 	}
+	return config.ParsePortRange(string(limits), string(reserved))
 }

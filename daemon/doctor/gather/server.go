@@ -132,7 +132,7 @@ func (g *gatherer) firewall(ctx context.Context) {
 		g.unseen("firewall", err.Error())
 		return
 	}
-	if mode := keeper.Mode(cfg.Firewall.Mode); mode == keeper.Required || mode == keeper.Auto && !cfg.OnLoopback() {
+	if daemon.WantsRules(cfg) {
 		g.strangers(plan.Ruleset)
 	}
 	n := new(nft.Netfilter)
@@ -146,12 +146,11 @@ func (g *gatherer) firewall(ctx context.Context) {
 		return
 	}
 	st := keeper.Status{Mode: keeper.Auto, Active: true, NoClients: plan.NoClients, Foreign: foreign.Check(view, plan.Flows())}
-	mode := keeper.Mode(cfg.Firewall.Mode)
 	switch {
 	case g.said != nil && g.said.Firewall != nil:
 		believe(&st, *g.said.Firewall)
-	case g.f.Server.Answers && mode != keeper.Off && (mode == keeper.Required || !cfg.OnLoopback()):
-		st.Mode = mode
+	case g.f.Server.Answers && daemon.WantsRules(cfg):
+		st.Mode = keeper.Mode(cfg.Firewall.Mode)
 		st.Active, st.Reason = inForce(ctx, n, plan.Ruleset)
 	}
 	found := &doctor.Firewall{}
